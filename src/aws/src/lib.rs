@@ -1,0 +1,1 @@
+//! AWS resources: one file per resource, its calls and their IAM actions beside each other.

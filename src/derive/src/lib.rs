@@ -1,0 +1,1 @@
+//! Derives for formwork resources: Resource, Nested, Outputs.

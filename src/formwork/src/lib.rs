@@ -1,0 +1,1 @@
+//! The typed mould an application's infrastructure is poured into: prelude, command line, rendering.

@@ -1,0 +1,1 @@
+//! Kubernetes resources: a kustomize overlay applied, pruned and awaited as one unit.

@@ -1,0 +1,1 @@
+//! A kustomize build as a pure function: files in, objects out.

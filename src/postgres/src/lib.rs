@@ -1,0 +1,1 @@
+//! PostgreSQL resources: roles, databases cloned from templates, grants.

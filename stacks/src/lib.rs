@@ -1,0 +1,1 @@
+//! This team's stacks and the formwork binary that runs them.

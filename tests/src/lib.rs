@@ -1,0 +1,1 @@
+//! End-to-end tests: the whole program against the local cloud.
