@@ -1,0 +1,71 @@
+//! Failures of providers: what kind of trouble, in whose words, and what to do next.
+
+/// What kind of trouble a call ran into; it decides what the engine may conclude from it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum FailureKind {
+    /// The service couldn't be reached: nothing is known of the call's effect.
+    Unreachable,
+    /// The caller may not do this: nothing happened.
+    Denied,
+    /// Something of that name or key is there and isn't ours: nothing happened.
+    Taken,
+    /// The request was refused for what it asks: nothing happened.
+    Invalid,
+    /// Something else still uses it, or it is in a state that forbids the call for now.
+    Busy,
+    /// The service failed; the call may have had its effect.
+    Service,
+}
+
+/// A failed call.
+#[derive(Clone, Debug, thiserror::Error)]
+#[error("{message}")]
+pub struct Failure {
+    pub kind: FailureKind,
+    pub message: String,
+    /// The next step, where one is known.
+    pub hint: Option<String>,
+}
+
+impl Failure {
+    pub fn new(kind: FailureKind, message: impl Into<String>) -> Self {
+        Self { kind, message: message.into(), hint: None }
+    }
+    pub fn invalid(message: impl Into<String>) -> Self {
+        Self::new(FailureKind::Invalid, message)
+    }
+    pub fn unreachable(message: impl Into<String>) -> Self {
+        Self::new(FailureKind::Unreachable, message)
+    }
+    pub fn denied(message: impl Into<String>) -> Self {
+        Self::new(FailureKind::Denied, message)
+    }
+    pub fn taken(message: impl Into<String>) -> Self {
+        Self::new(FailureKind::Taken, message)
+    }
+    pub fn busy(message: impl Into<String>) -> Self {
+        Self::new(FailureKind::Busy, message)
+    }
+    pub fn service(message: impl Into<String>) -> Self {
+        Self::new(FailureKind::Service, message)
+    }
+
+    pub fn hint(mut self, hint: impl Into<String>) -> Self {
+        self.hint = Some(hint.into());
+        self
+    }
+
+    /// Puts what was being done before the message.
+    pub fn context(mut self, doing: impl std::fmt::Display) -> Self {
+        self.message = format!("{doing}: {}", self.message);
+        self
+    }
+
+    /// Whether the call certainly had no effect.
+    pub fn had_no_effect(&self) -> bool {
+        matches!(
+            self.kind,
+            FailureKind::Denied | FailureKind::Taken | FailureKind::Invalid | FailureKind::Busy
+        )
+    }
+}

@@ -1,0 +1,166 @@
+//! What the engine asks of a kind: list, read, create, update, delete; and who answers.
+//!
+//! A resource file implements [`Reconcile`], typed; the engine sees [`Provider`], untyped, so that
+//! graphs, plans and state work without the program's types. [`Registry`] holds the kinds.
+
+mod failure;
+mod reconcile;
+mod registry;
+
+pub use failure::{Failure, FailureKind};
+pub use reconcile::{Change, Connect, Found, Prediction, Reconcile};
+pub use registry::Registry;
+
+use crate::{Address, Data, Expr, Schema, Secrets};
+use futures::future::BoxFuture;
+use serde::{Deserialize, Serialize};
+use std::{collections::BTreeMap, path::Path};
+
+/// The marks that formwork leaves on what it makes, so that it is known again without any state.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Owner {
+    /// The lineage of the state that it belongs to; a second state of the same name has another.
+    pub lineage: String,
+    pub address: Address,
+    /// The intent that made it.
+    pub intent: String,
+}
+
+/// The tag keys of [`Owner`], for services that have tags.
+pub const TAG_LINEAGE: &str = "formwork:lineage";
+pub const TAG_ADDRESS: &str = "formwork:address";
+pub const TAG_INTENT: &str = "formwork:intent";
+
+impl Owner {
+    pub fn tags(&self) -> [(&'static str, String); 3] {
+        [
+            (TAG_LINEAGE, self.lineage.clone()),
+            (TAG_ADDRESS, self.address.to_string()),
+            (TAG_INTENT, self.intent.clone()),
+        ]
+    }
+
+    /// Reads the marks back from tags, where all three are there.
+    pub fn from_tags<K: AsRef<str>, V: AsRef<str>>(
+        tags: impl IntoIterator<Item = (K, V)>,
+    ) -> Option<Self> {
+        let (mut lineage, mut address, mut intent) = (None, None, None);
+        for (key, value) in tags {
+            let value = value.as_ref();
+            match key.as_ref() {
+                TAG_LINEAGE => lineage = Some(value.to_owned()),
+                TAG_ADDRESS => address = value.parse().ok(),
+                TAG_INTENT => intent = Some(value.to_owned()),
+                _ => {}
+            }
+        }
+        Some(Self { lineage: lineage?, address: address?, intent: intent? })
+    }
+}
+
+/// The one resource that a call is about.
+#[derive(Clone, Debug)]
+pub struct Subject {
+    pub owner: Owner,
+    /// The physical name derived for it, within the kind's longest; kept for its whole life.
+    pub name: String,
+    /// The service's identifier, once it exists.
+    pub id: Option<String>,
+    /// The inputs: as desired now, or as recorded where it is being deleted or read.
+    pub inputs: Data,
+    /// The outputs as recorded, where it exists.
+    pub outputs: Data,
+}
+
+impl Subject {
+    /// An input that is a text; a failure names the field where it isn't one.
+    pub fn input(&self, field: &str) -> Result<&str, Failure> {
+        self.inputs.get(field).and_then(Data::as_str).ok_or_else(|| {
+            Failure::invalid(format!("`{}` has no text in its field `{field}`", self.owner.address))
+        })
+    }
+
+    /// The service's identifier; a failure where there is none yet.
+    pub fn id(&self) -> Result<&str, Failure> {
+        self.id.as_deref().ok_or_else(|| {
+            Failure::invalid(format!("`{}` has no identifier yet", self.owner.address))
+        })
+    }
+}
+
+/// Whether a resource can be used yet.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Status {
+    Ready,
+    /// The service is at work; the text is its own word for it.
+    Pending(String),
+    /// The service gave up; the text is its reason.
+    Failed(String),
+    /// On its way out.
+    Deleting,
+}
+
+/// A resource as found in the service, untyped.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Observation {
+    pub id: String,
+    /// The properties that the service tells; fields that it doesn't are absent.
+    pub fields: BTreeMap<String, Data>,
+    pub outputs: BTreeMap<String, Data>,
+    pub status: Status,
+    pub owner: Option<Owner>,
+}
+
+/// A kind of resource, as the engine works with it.
+pub trait Provider: Send + Sync {
+    fn schema(&self) -> &'static Schema;
+
+    /// Reads what a field names outside of the stack (an overlay's files) into the graph.
+    fn embed(&self, project: &Path, fields: &mut BTreeMap<String, Expr>) -> Result<(), Failure>;
+
+    /// Makes the fields that are compared from the fields that the author wrote. Pure.
+    fn expand(&self, fields: Data) -> Result<Data, Failure>;
+
+    /// The predicted outputs of one that doesn't exist yet. Pure.
+    fn predict(&self, prediction: &Prediction<'_>) -> BTreeMap<String, Data>;
+
+    /// Everything of this kind behind a binding, by as few calls as can be; it must hold the wanted
+    /// ones if they exist, and may hold others.
+    fn list<'a>(
+        &'a self,
+        binding: &'a Data,
+        wanted: &'a [Subject],
+    ) -> BoxFuture<'a, Result<Vec<Observation>, Failure>>;
+
+    /// One resource, by its identifier, name or key.
+    fn read<'a>(
+        &'a self,
+        binding: &'a Data,
+        subject: &'a Subject,
+    ) -> BoxFuture<'a, Result<Option<Observation>, Failure>>;
+
+    /// Creates it and answers its identifier, without waiting until it is ready.
+    fn create<'a>(
+        &'a self,
+        binding: &'a Data,
+        subject: &'a Subject,
+        secrets: &'a Secrets,
+    ) -> BoxFuture<'a, Result<String, Failure>>;
+
+    /// Changes what differs, without waiting until it is ready.
+    fn update<'a>(
+        &'a self,
+        binding: &'a Data,
+        subject: &'a Subject,
+        changed: &'a [String],
+        secrets: &'a Secrets,
+    ) -> BoxFuture<'a, Result<(), Failure>>;
+
+    /// Deletes it; one that is gone already is a success.
+    fn delete<'a>(
+        &'a self,
+        binding: &'a Data,
+        subject: &'a Subject,
+    ) -> BoxFuture<'a, Result<(), Failure>>;
+}
