@@ -1,1 +1,43 @@
 //! AWS resources: one file per resource, its calls and their IAM actions beside each other.
+//!
+//! [`register`] adds every kind of this crate to a program; [`Target`] says which account and region
+//! a stack is for. A resource file holds the properties, the outputs, the calls with what IAM checks
+//! on them ([`Call`]), and how the resource is read, made, changed and deleted.
+
+mod call;
+mod cloud;
+mod tags;
+mod target;
+
+pub mod ec2;
+
+pub use call::{Call, CallLog, Condition, Declared, Permission, Service};
+pub use cloud::{Aws, CALL_DEADLINE, Setup};
+pub use target::Target;
+
+use formwork_engine::{Registry, Schema};
+
+/// Lists the kinds of this crate, once: to register them, and to go through their calls.
+macro_rules! kinds {
+    ($($Kind:ty),* $(,)?) => {
+        /// Adds every kind of this crate to a program.
+        pub fn register(registry: &mut Registry, setup: Setup) {
+            registry.cloud::<Aws>(setup)$(.add::<$Kind>())*;
+        }
+
+        /// Every kind with every call that it makes.
+        pub fn all_calls() -> Vec<(&'static Schema, Vec<Call>)> {
+            vec![$((<$Kind as formwork_engine::Resource>::SCHEMA, <$Kind as Declared>::calls())),*]
+        }
+    };
+}
+
+/// The calls that connecting makes, whatever the kinds.
+pub fn connection_calls() -> &'static [Call] {
+    cloud::CALLS
+}
+
+kinds! {
+    ec2::Vpc,
+    ec2::Subnet,
+}

@@ -1,0 +1,61 @@
+//! Tags of EC2 resources, which all have them in the same way.
+
+use crate::{
+    Aws,
+    call::calls,
+    tags::{self, Tags},
+};
+use aws_sdk_ec2::types::{Filter, ResourceType, Tag, TagSpecification};
+use formwork_engine::{Failure, Owner, Subject};
+
+calls! { shared:
+    READ = EC2.DescribeTags on ["*"];
+    SET = EC2.CreateTags on ["*/{id}"];
+    REMOVE = EC2.DeleteTags on ["*/{id}"];
+}
+
+/// The tags that a creating call sets, so that there is no moment without them.
+pub(super) fn at_creation(
+    kind: ResourceType,
+    subject: &Subject,
+    given: Option<&Tags>,
+) -> TagSpecification {
+    let tags = tags::at_creation(subject, given);
+    let tags = tags.into_iter().map(|(key, value)| tag(key, value)).collect();
+    TagSpecification::builder().resource_type(kind).set_tags(Some(tags)).build()
+}
+
+/// The owner and the author's own tags.
+pub(super) fn split(tags: Option<Vec<Tag>>) -> (Option<Owner>, Tags) {
+    let pair = |tag: Tag| Some((tag.key?, tag.value.unwrap_or_default()));
+    tags::split(tags.unwrap_or_default().into_iter().filter_map(pair))
+}
+
+/// Makes the author's tags what they should be; the marks of ownership stay.
+pub(super) async fn update(cloud: &Aws, id: &str, want: &Tags) -> Result<(), Failure> {
+    let of = Filter::builder().name("resource-id").values(id).build();
+    let current = cloud
+        .pages(
+            READ,
+            |token| cloud.ec2.describe_tags().filters(of.clone()).set_next_token(token).send(),
+            |page| (page.next_token, page.tags.unwrap_or_default()),
+        )
+        .await?;
+    let current = current.into_iter().filter_map(|tag| Some((tag.key?, tag.value?))).collect();
+    let (set, gone) = tags::changes(&current, want);
+    if !set.is_empty() {
+        let set = set.into_iter().map(|(key, value)| tag(key, value)).collect();
+        let request = cloud.ec2.create_tags().resources(id).set_tags(Some(set));
+        cloud.send(SET, request.send()).await?;
+    }
+    if !gone.is_empty() {
+        let gone = gone.into_iter().map(|key| Tag::builder().key(key).build()).collect();
+        let request = cloud.ec2.delete_tags().resources(id).set_tags(Some(gone));
+        cloud.send(REMOVE, request.send()).await?;
+    }
+    Ok(())
+}
+
+fn tag(key: String, value: String) -> Tag {
+    Tag::builder().key(key).value(value).build()
+}
