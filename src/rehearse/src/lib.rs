@@ -1,1 +1,36 @@
 //! The local cloud: real parts on loopback, started and stopped by formwork itself.
+//!
+//! [`Parts::ensure`] installs what is missing; [`LocalCloud::start`] starts it all in a scratch folder; each [`Site`]
+//! says how one environment is reached. Nothing here is a fake of ours: the one part that isn't the real thing is the
+//! emulator of the AWS APIs.
+//!
+//! Invariant: no process outlives the one that started the cloud. Each is started through `setpriv --pdeathsig KILL` by a
+//! thread that lives as long as the cloud; `tests/leaks.rs` looks at the process table.
+
+mod cache;
+mod cloud;
+mod command;
+mod kubeconfig;
+mod launch;
+mod log;
+mod parts;
+mod pki;
+mod ports;
+mod process;
+mod progress;
+mod scratch;
+mod setup_error;
+mod signals;
+mod site;
+mod start_error;
+
+pub use crate::{
+    cloud::{LocalCloud, Options},
+    parts::{Actionlint, Etcd, Kubernetes, Kwok, Ministack, Parts, Postgres, Redis},
+    process::MARKER,
+    progress::Progress,
+    setup_error::SetupError,
+    signals::interrupted,
+    site::{Site, Tools},
+    start_error::StartError,
+};
