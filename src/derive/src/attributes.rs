@@ -78,11 +78,13 @@ pub struct Kind {
     pub outputs: Path,
     pub identity: TokenStream,
     pub stateful: bool,
+    pub hosts: bool,
 }
 
 impl Kind {
     pub fn of(input: &DeriveInput) -> Result<Self> {
-        let (mut kind, mut outputs, mut identity, mut stateful) = (None, None, None, false);
+        let (mut kind, mut outputs, mut identity) = (None, None, None);
+        let (mut stateful, mut hosts) = (false, false);
         for attribute in input.attrs.iter().filter(|a| a.path().is_ident("resource")) {
             attribute.parse_nested_meta(|meta| {
                 if meta.path.is_ident("kind") {
@@ -91,10 +93,12 @@ impl Kind {
                     outputs = Some(meta.value()?.parse::<Path>()?);
                 } else if meta.path.is_ident("stateful") {
                     stateful = true;
+                } else if meta.path.is_ident("hosts") {
+                    hosts = true;
                 } else if meta.path.is_ident("identity") {
                     identity = Some(parse_identity(meta.value()?)?);
                 } else {
-                    return Err(meta.error("known here: kind, outputs, identity, stateful"));
+                    return Err(meta.error("known here: kind, outputs, identity, stateful, hosts"));
                 }
                 Ok(())
             })?;
@@ -108,6 +112,7 @@ impl Kind {
             outputs: outputs.ok_or_else(|| missing("outputs"))?,
             identity: identity.ok_or_else(|| missing("identity"))?,
             stateful,
+            hosts,
         })
     }
 }

@@ -14,7 +14,8 @@ use syn::{DeriveInput, Error, parse_macro_input};
 /// Declares a kind of resource.
 ///
 /// On the struct: `#[resource(kind = "aws.ec2.Vpc", outputs = VpcOutputs, identity = tag)]`, where
-/// identity is `token`, `name(MAX)`, `tag` or `key`; and `stateful` for what holds data.
+/// identity is `token`, `name(MAX)`, `tag` or `key`; `stateful` for what holds data; `hosts` for what others
+/// live in and are gone with, such as a cluster.
 /// On fields: `#[replace]`, `#[outage]`, `#[secret]`, `#[write_only]`, `#[unordered]`, `#[binding]`,
 /// `#[source]`, `#[default(expr)]`.
 #[proc_macro_derive(

@@ -75,7 +75,7 @@ fn parts(input: &DeriveInput, what: &str) -> Result<Parts> {
 
 pub fn resource(input: &DeriveInput) -> Result<TokenStream> {
     let (vis, name) = (&input.vis, &input.ident);
-    let Kind { kind, outputs, identity, stateful } = Kind::of(input)?;
+    let Kind { kind, outputs, identity, stateful, hosts } = Kind::of(input)?;
     let Parts { draft, puts, schema, observed } = parts(input, "a resource")?;
     let observed_name = format_ident!("{name}Observed");
     let observed_doc = format!(
@@ -95,6 +95,7 @@ pub fn resource(input: &DeriveInput) -> Result<TokenStream> {
                 outputs: <#outputs as ::formwork_engine::ResourceOutputs>::OUTPUTS,
                 identity: #identity,
                 stateful: #stateful,
+                hosts: #hosts,
             };
             type Outputs = #outputs;
             type Observed = #observed_name;

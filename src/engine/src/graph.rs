@@ -1,6 +1,6 @@
 //! The graph of a stack as data: it can leave the program, and everything after works from it alone.
 
-use crate::{Address, Expr, Options, Schema, Symbol, address};
+use crate::{Address, Data, Expr, KnownOutputs, Options, Schema, Symbol, address};
 use serde::{Deserialize, Serialize};
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -44,6 +44,13 @@ impl Node {
     pub fn dependencies(&self) -> BTreeSet<Address> {
         let refs = self.fields.values().flat_map(|expr| expr.refs()).map(|(node, _)| node);
         refs.chain(self.options.after.iter().copied()).collect()
+    }
+
+    /// The fields as far as they are known.
+    pub fn evaluate(&self, outputs: &impl KnownOutputs) -> Data {
+        Data::Map(
+            self.fields.iter().map(|(name, expr)| (name.clone(), expr.eval(outputs))).collect(),
+        )
     }
 }
 
@@ -128,6 +135,15 @@ impl Graph {
 
     pub fn node(&self, address: Address) -> Option<&Node> {
         self.nodes.iter().find(|node| node.address == address)
+    }
+
+    /// What a node is reached through: its binding field, or its provider's binding.
+    pub fn binding(&self, schema: &Schema, address: Address) -> Option<&Expr> {
+        let node = self.node(address)?;
+        match schema.binding() {
+            Some(field) => node.fields.get(field.name),
+            None => self.bindings.get(schema.provider()),
+        }
     }
 
     /// Names, references and cycles: everything that can be checked without knowing the kinds.

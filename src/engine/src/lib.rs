@@ -9,14 +9,20 @@
 extern crate self as formwork_engine;
 
 mod address;
+pub mod apply;
 mod data;
 mod expr;
 mod graph;
+pub mod plan;
 mod provider;
+pub mod refresh;
 mod resource;
 mod schema;
 mod secret;
+pub mod session;
+pub mod settle;
 mod stack;
+pub mod state;
 mod value;
 
 pub use address::{Address, AddressError, EXPORTS, MAX_NAME, Symbol, is_name};
@@ -29,6 +35,7 @@ pub use resource::{Draft, Handle, Lifecycle, Options, Refs, Resource, ResourceOu
 pub use schema::{Field, Flags, Identity, Nature, Nested, OutputField, Schema, Shape, Shaped};
 pub use secret::{Secret, SecretPart, SecretRef, SecretStore, Secrets};
 pub use stack::{Exports, Stack};
+pub use state::{Record, State, StateError};
 pub use value::{
     Arn, Cons, Each, Entries, Fields, Id, IntoSecretText, IntoText, IntoValue, Items, Nil, Output,
     Value, each, json_text, secret_of, text_of,

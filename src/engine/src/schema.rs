@@ -12,6 +12,8 @@ pub struct Schema {
     pub identity: Identity,
     /// Whether deleting or replacing one loses data, so that it needs consent by address.
     pub stateful: bool,
+    /// Whether others live in it and are gone with it: a cluster, a database server.
+    pub hosts: bool,
 }
 
 impl Schema {

@@ -4,10 +4,12 @@
 //! graphs, plans and state work without the program's types. [`Registry`] holds the kinds.
 
 mod failure;
+mod naming;
 mod reconcile;
 mod registry;
 
 pub use failure::{Failure, FailureKind};
+pub use naming::physical_name;
 pub use reconcile::{Change, Connect, Found, Prediction, Reconcile};
 pub use registry::Registry;
 

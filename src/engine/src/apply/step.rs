@@ -1,0 +1,433 @@
+//! One operation of an apply: evaluate, check against the plan, journal, call, wait.
+
+use super::{Event, Patience, Reporter, Values};
+use crate::{
+    Address, Data, Failure, FailureKind, Observation, Provider, Record, Registry, Status, Subject,
+    plan::{Action, Phase, Step, Versions, diff, physical_name},
+    state::{Entry, Intent, IntentAction, Journal},
+};
+
+/// What all operations of an apply share.
+pub(super) struct Context<'a> {
+    pub registry: &'a Registry,
+    pub journal: Journal,
+    pub lineage: &'a str,
+    pub values: &'a Values<'a>,
+    pub reporter: &'a dyn Reporter,
+    pub patience: &'a Patience,
+}
+
+/// How an operation ended well.
+pub(super) enum Done {
+    Exists(Box<Record>),
+    Gone,
+}
+
+/// How an operation failed, and what there is all the same.
+pub(super) struct Error {
+    pub failure: Failure,
+    pub doing: &'static str,
+    pub left: Option<Box<Record>>,
+    /// A creation of which nobody knows whether it happened.
+    pub open: Option<Box<Intent>>,
+}
+
+pub(super) type Result = std::result::Result<Done, Error>;
+
+impl Context<'_> {
+    pub(super) async fn run(&self, step: &Step, phase: Phase) -> Result {
+        let failed = |doing: &'static str| {
+            move |failure: Failure| Error { failure, doing, left: None, open: None }
+        };
+        let provider = self.registry.get(&step.kind).ok_or_else(|| {
+            failed("apply")(Failure::invalid(format!("no kind {} in this program", step.kind)))
+        })?;
+        let call = Call { context: self, step, provider };
+        match (phase, step.action) {
+            (Phase::Destroy, Action::Forget) => call.forget().await.map_err(failed("forget")),
+            (Phase::Destroy, _) => call.announced(call.delete()).await.map_err(failed("delete")),
+            (Phase::Ensure, Action::Keep) => call.keep().map_err(failed("keep")),
+            (Phase::Ensure, Action::Update) => call.announced(call.update()).await,
+            (Phase::Ensure, _) => call.announced(call.create()).await,
+        }
+    }
+
+    async fn journal(&self, entry: Entry) -> std::result::Result<(), Failure> {
+        self.journal.write(entry).await.map_err(|error| {
+            let failure = Failure::new(FailureKind::Invalid, error.to_string());
+            failure.context("nothing was called, since the journal can't be written").hint(
+                error.hint().unwrap_or_else(|| "make room for the journal and apply again".into()),
+            )
+        })
+    }
+}
+
+/// One operation on its way.
+struct Call<'a> {
+    context: &'a Context<'a>,
+    step: &'a Step,
+    provider: &'a dyn Provider,
+}
+
+/// The inputs and the binding of a step, evaluated.
+struct Evaluated {
+    inputs: Data,
+    binding: Data,
+}
+
+impl<'a> Call<'a> {
+    async fn announced<T, E>(
+        &self,
+        work: impl Future<Output = std::result::Result<T, E>>,
+    ) -> std::result::Result<T, E> {
+        let (address, action) = (self.step.address, self.step.action);
+        self.context.reporter.report(Event::Started { address, action });
+        let result = work.await;
+        if result.is_ok() {
+            self.context.reporter.report(Event::Finished { address, action });
+        }
+        result
+    }
+
+    fn address(&self) -> Address {
+        self.step.address
+    }
+
+    /// Evaluates what the plan carries, and holds it to what the plan showed.
+    fn evaluate(&self) -> std::result::Result<Evaluated, Failure> {
+        let values = self.context.values;
+        let fields = self.step.fields.iter();
+        let fields = Data::Map(fields.map(|(n, expr)| (n.clone(), expr.eval(values))).collect());
+        let still_unknown = |data: &Data| {
+            let unknown = data.unknowns();
+            if unknown.is_empty() {
+                return Ok(());
+            }
+            Err(Failure::invalid(format!("a value that it needs never became known: {unknown}")))
+        };
+        let binding = self.step.binding.eval(values);
+        still_unknown(&fields)?;
+        still_unknown(&binding)?;
+        let inputs = self.provider.expand(fields)?;
+        if let Some(path) = departs(&self.step.planned, &inputs, "") {
+            return Err(Failure::invalid(format!(
+                "`{path}` came out other than planned; nothing was called"
+            ))
+            .hint("plan again, and look at what changed"));
+        }
+        Ok(Evaluated { inputs, binding })
+    }
+
+    /// The record as it will be once this operation is done.
+    fn record(&self, evaluated: &Evaluated, intent: &str) -> Record {
+        let base = self.step.recorded.clone().filter(|_| self.step.action == Action::Update);
+        let schema = self.provider.schema();
+        let base = base.unwrap_or_else(|| {
+            let name = physical_name(self.step, schema);
+            Record::intended(&self.step.kind, name, intent, Data::Null)
+        });
+        Record {
+            binding: evaluated.binding.clone(),
+            inputs: evaluated.inputs.clone(),
+            dependencies: self.step.dependencies.clone(),
+            protect: self.step.options.protect,
+            retain: self.step.options.retain,
+            ..base
+        }
+    }
+
+    fn subject(&self, record: &Record) -> Subject {
+        let recorded = Subject::recorded(self.context.lineage, self.address(), record);
+        Subject { id: recorded.id.filter(|id| !id.is_empty()), ..recorded }
+    }
+
+    async fn create(&self) -> Result {
+        let nothing_left = |failure| Error { failure, doing: "create", left: None, open: None };
+        let evaluated = self.evaluate().map_err(nothing_left)?;
+        let intent = uuid::Uuid::now_v7().to_string();
+        let mut record = self.record(&evaluated, &intent);
+        let subject = self.subject(&record);
+        let open =
+            self.intend(&intent, IntentAction::Create, &record).await.map_err(nothing_left)?;
+        let secrets = self.context.registry.secrets();
+        let call = || self.provider.create(&evaluated.binding, &subject, secrets);
+        record.id = self.patiently(&intent, call).await.map_err(|failure| {
+            let open = (!failure.had_no_effect()).then(|| Box::new(open));
+            Error { failure, doing: "create", left: None, open }
+        })?;
+        let left = |record: &Record| {
+            let left = Some(Box::new(record.clone()));
+            move |failure| Error { failure, doing: "create", left, open: None }
+        };
+        self.done(&intent, Some(&record)).await.map_err(left(&record))?;
+        self.ready(&intent, &mut record).await.map_err(left(&record))?;
+        Ok(Done::Exists(Box::new(record)))
+    }
+
+    async fn update(&self) -> Result {
+        let left = self.step.recorded.clone().map(Box::new);
+        let unchanged =
+            |failure| Error { failure, doing: "update", left: left.clone(), open: None };
+        let evaluated = self.evaluate().map_err(unchanged)?;
+        let intent = uuid::Uuid::now_v7().to_string();
+        let mut record = self.record(&evaluated, &intent);
+        let subject = self.subject(&record);
+        let changed = self.still_needed(&evaluated, &subject).await.map_err(unchanged)?;
+        if !changed.is_empty() {
+            self.intend(&intent, IntentAction::Update, &record).await.map_err(unchanged)?;
+            let secrets = self.context.registry.secrets();
+            let call = || self.provider.update(&evaluated.binding, &subject, &changed, secrets);
+            self.patiently(&intent, call).await.map_err(unchanged)?;
+        }
+        let written = |record: &Record| {
+            let left = Some(Box::new(record.clone()));
+            move |failure| Error { failure, doing: "update", left, open: None }
+        };
+        self.done(&intent, Some(&record)).await.map_err(written(&record))?;
+        if self.step.not_observed.is_none() || !changed.is_empty() {
+            self.ready(&intent, &mut record).await.map_err(written(&record))?;
+        }
+        Ok(Done::Exists(Box::new(record)))
+    }
+
+    /// Reads the resource again, stops if it isn't what the plan saw, and answers the fields to change.
+    async fn still_needed(
+        &self,
+        evaluated: &Evaluated,
+        subject: &Subject,
+    ) -> std::result::Result<Vec<String>, Failure> {
+        let (step, schema) = (self.step, self.provider.schema());
+        let now = match &step.observed {
+            None => None,
+            Some(seen) => {
+                let now = self.provider.read(&evaluated.binding, subject).await?;
+                let now = now.ok_or_else(|| stale("it is gone"))?;
+                if let Some(path) = moved(seen, &now) {
+                    return Err(stale(&format!("`{path}` is not what the plan saw")));
+                }
+                Some(now)
+            }
+        };
+        let nothing = Data::empty_map();
+        let versions = Versions {
+            desired: &evaluated.inputs,
+            recorded: step.recorded.as_ref().map_or(&nothing, |record| &record.inputs),
+            observed: now.as_ref().map(|now| &now.fields),
+            ignore: &step.options.ignore,
+        };
+        let changes = diff(schema, &versions);
+        if let Some(forcing) = changes.iter().find(|change| change.forces_replacement) {
+            return Err(Failure::invalid(format!(
+                "`{}` turned out to need a replacement, which wasn't planned",
+                forcing.path
+            ))
+            .hint("plan again"));
+        }
+        let mut fields: Vec<String> = changes.iter().map(|c| c.field().to_owned()).collect();
+        fields.sort();
+        fields.dedup();
+        Ok(fields)
+    }
+
+    /// Nothing to do: only what the record says of it may move on.
+    fn keep(&self) -> std::result::Result<Done, Failure> {
+        let recorded = || Failure::invalid("it is to be kept, and isn't in the state");
+        let record = self.step.recorded.clone().ok_or_else(recorded)?;
+        let evaluated = self.evaluate()?;
+        let mut kept = Record {
+            binding: evaluated.binding,
+            inputs: evaluated.inputs,
+            dependencies: self.step.dependencies.clone(),
+            retain: self.step.options.retain,
+            ..record
+        };
+        if let Some(seen) = &self.step.observed {
+            kept.outputs.extend(seen.outputs.clone());
+            kept.ready = seen.status == Status::Ready;
+        }
+        Ok(Done::Exists(Box::new(kept)))
+    }
+
+    async fn delete(&self) -> std::result::Result<Done, Failure> {
+        let recorded = || Failure::invalid("it is to be deleted, and isn't in the state");
+        let record = self.step.recorded.clone().ok_or_else(recorded)?;
+        let intent = uuid::Uuid::now_v7().to_string();
+        let subject = self.subject(&record);
+        self.intend(&intent, IntentAction::Delete, &record).await?;
+        let call = || self.provider.delete(&record.binding, &subject);
+        self.patiently(&intent, call).await?;
+        self.gone(&record, &subject).await?;
+        self.done(&intent, None).await?;
+        Ok(Done::Gone)
+    }
+
+    async fn forget(&self) -> std::result::Result<Done, Failure> {
+        self.done("", None).await?;
+        Ok(Done::Gone)
+    }
+
+    async fn intend(
+        &self,
+        id: &str,
+        action: IntentAction,
+        record: &Record,
+    ) -> std::result::Result<Intent, Failure> {
+        let (id, address, record) = (id.to_owned(), self.address(), record.clone());
+        let intent = Intent { id, address, action, record };
+        self.context.journal(Entry::Intent(intent.clone())).await?;
+        Ok(intent)
+    }
+
+    async fn done(
+        &self,
+        intent: &str,
+        record: Option<&Record>,
+    ) -> std::result::Result<(), Failure> {
+        let (intent, address) = (intent.to_owned(), self.address());
+        self.context.journal(Entry::Done { intent, address, record: record.cloned() }).await
+    }
+
+    /// Makes a call, again while the service says that it is busy; journals what came of a failure.
+    async fn patiently<T, F: Future<Output = std::result::Result<T, Failure>>>(
+        &self,
+        intent: &str,
+        call: impl Fn() -> F,
+    ) -> std::result::Result<T, Failure> {
+        let patience = self.context.patience;
+        let mut pauses = patience.pauses(patience.busy);
+        loop {
+            match call().await {
+                Ok(value) => return Ok(value),
+                Err(failure) if failure.kind == FailureKind::Busy => {
+                    let (address, status) = (self.address(), failure.message.clone());
+                    self.context.reporter.report(Event::Waiting { address, status });
+                    if !pauses.pause().await {
+                        self.void(intent, &failure).await?;
+                        return Err(failure.context("still in the way after the longest wait"));
+                    }
+                }
+                Err(failure) if failure.had_no_effect() => {
+                    self.void(intent, &failure).await?;
+                    return Err(failure);
+                }
+                Err(failure) => {
+                    return Err(failure.hint(
+                        "nobody knows yet whether the call had its effect: the next apply finds out first",
+                    ));
+                }
+            }
+        }
+    }
+
+    async fn void(&self, intent: &str, failure: &Failure) -> std::result::Result<(), Failure> {
+        let (intent, reason) = (intent.to_owned(), failure.message.clone());
+        self.context.journal(Entry::Void { intent, reason }).await
+    }
+
+    /// Waits until the resource is ready, and takes its outputs into the record.
+    async fn ready(&self, intent: &str, record: &mut Record) -> std::result::Result<(), Failure> {
+        let patience = self.context.patience;
+        let mut pauses = patience.pauses(patience.ready);
+        let subject = self.subject(record);
+        loop {
+            let found = self.provider.read(&record.binding, &subject).await?;
+            let status = match found {
+                Some(found) if found.status == Status::Ready => {
+                    self.compare_with_wanted(&found, record);
+                    record.outputs = found.outputs;
+                    record.ready = true;
+                    return self.done(intent, Some(record)).await;
+                }
+                Some(Observation { status: Status::Failed(why), .. }) => {
+                    return Err(Failure::invalid(format!("the service gave up: {why}")));
+                }
+                Some(Observation { status: Status::Pending(status), .. }) => status,
+                Some(_) => "deleting".to_owned(),
+                None => "not visible yet".to_owned(),
+            };
+            let address = self.address();
+            let last = format!("not ready after the longest wait, the last status was: {status}");
+            self.context.reporter.report(Event::Waiting { address, status });
+            if !pauses.pause().await {
+                return Err(Failure::service(last));
+            }
+        }
+    }
+
+    /// The engine trusts no provider: what exists is compared with what was asked for.
+    fn compare_with_wanted(&self, found: &Observation, record: &Record) {
+        let versions = Versions {
+            desired: &record.inputs,
+            recorded: &record.inputs,
+            observed: Some(&found.fields),
+            ignore: &self.step.options.ignore,
+        };
+        let paths: Vec<String> =
+            diff(self.provider.schema(), &versions).into_iter().map(|c| c.path).collect();
+        if !paths.is_empty() {
+            self.context.reporter.report(Event::Differs { address: self.address(), paths });
+        }
+    }
+
+    /// Waits until the resource is gone.
+    async fn gone(&self, record: &Record, subject: &Subject) -> std::result::Result<(), Failure> {
+        let patience = self.context.patience;
+        let mut pauses = patience.pauses(patience.gone);
+        while let Some(found) = self.provider.read(&record.binding, subject).await? {
+            let status = match found.status {
+                Status::Failed(why) => {
+                    return Err(Failure::invalid(format!("deleting it failed: {why}")));
+                }
+                _ => "deleting".to_owned(),
+            };
+            self.context.reporter.report(Event::Waiting { address: self.address(), status });
+            if !pauses.pause().await {
+                return Err(Failure::service("still there after the longest wait"));
+            }
+        }
+        Ok(())
+    }
+}
+
+fn stale(what: &str) -> Failure {
+    Failure::invalid(format!("it changed since the plan was made: {what}; nothing was called"))
+        .hint("plan again")
+}
+
+/// The first field that was observed otherwise before.
+fn moved(seen: &Observation, now: &Observation) -> Option<String> {
+    let names = seen.fields.keys().chain(now.fields.keys());
+    names.into_iter().find(|name| seen.fields.get(*name) != now.fields.get(*name)).cloned()
+}
+
+/// Where a value departs from what was planned, leaving aside what wasn't known then.
+fn departs(planned: &Data, actual: &Data, path: &str) -> Option<String> {
+    let here = || Some(path.to_owned());
+    match (planned, actual) {
+        (Data::Unknown(_), _) => None,
+        (Data::Map(planned), Data::Map(actual)) => {
+            let under = |key: &str| match path {
+                "" => key.to_owned(),
+                _ => format!("{path}.{key}"),
+            };
+            for (key, value) in planned {
+                let Some(actual) = actual.get(key) else { return Some(under(key)) };
+                if let Some(found) = departs(value, actual, &under(key)) {
+                    return Some(found);
+                }
+            }
+            actual.keys().find(|key| !planned.contains_key(*key)).map(|key| under(key))
+        }
+        (Data::List(planned), Data::List(actual)) => {
+            if planned.len() != actual.len() {
+                return here();
+            }
+            let mut pairs = planned.iter().zip(actual).enumerate();
+            pairs.find_map(|(i, (planned, actual))| {
+                departs(planned, actual, &format!("{path}[{i}]"))
+            })
+        }
+        (planned, actual) if planned == actual => None,
+        _ => here(),
+    }
+}

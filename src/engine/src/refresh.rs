@@ -1,0 +1,288 @@
+//! Refresh: reading what exists, by list calls that cover many resources.
+//!
+//! Nothing is changed and nothing is locked. A binding that depends on a resource that is gone or not
+//! there yet can't be read through, and the answer says so instead of guessing.
+
+use crate::{
+    Address, Data, Failure, FailureKind, Graph, KnownOutputs, Observation, Owner, Record, Registry,
+    State, Subject, Symbol,
+};
+use futures::{StreamExt as _, TryStreamExt as _, stream};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// Lists and reads under way at the same time.
+pub const PARALLEL_READS: usize = 16;
+
+/// What refreshing found of one recorded resource.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Reading {
+    Found(Observation),
+    /// It isn't there any more: the list lacks it, and a read of its own confirmed that.
+    Absent,
+    /// It couldn't be read, and why.
+    NotObserved(String),
+}
+
+/// What refreshing found of all recorded resources.
+#[derive(Clone, Debug, Default)]
+pub struct Observed {
+    readings: BTreeMap<Address, Reading>,
+    /// List and read requests that were made of providers.
+    pub requests: usize,
+}
+
+impl Observed {
+    pub fn get(&self, address: Address) -> Option<&Reading> {
+        self.readings.get(&address)
+    }
+
+    pub fn insert(&mut self, address: Address, reading: Reading) {
+        self.readings.insert(address, reading);
+    }
+
+    pub fn iter(&self) -> impl Iterator<Item = (Address, &Reading)> {
+        self.readings.iter().map(|(address, reading)| (*address, reading))
+    }
+}
+
+/// A failed refresh.
+#[derive(Debug, thiserror::Error)]
+#[error("can't read {kind} ({count} resources, the first `{address}`): {failure}")]
+pub struct RefreshError {
+    pub kind: String,
+    pub count: usize,
+    pub address: Address,
+    pub failure: Failure,
+}
+
+/// The outputs that are known: recorded, overlaid by what was observed, and what other stacks export.
+pub struct Outputs<'a> {
+    pub state: &'a State,
+    pub observed: &'a Observed,
+    pub imports: &'a BTreeMap<String, State>,
+}
+
+impl KnownOutputs for Outputs<'_> {
+    fn output(&self, node: Address, output: Symbol) -> Data {
+        let unknown = || Data::unknown(node, output);
+        if node.is_exports() {
+            let exporter = self.imports.get(node.stack());
+            let export = exporter.and_then(|state| state.exports.get(output.as_str()));
+            return export.cloned().unwrap_or_else(unknown);
+        }
+        let observed = match self.observed.get(node) {
+            Some(Reading::Found(found)) => found.outputs.get(output.as_str()),
+            Some(Reading::Absent) => return unknown(),
+            _ => None,
+        };
+        let record = self.state.resources.get(&node);
+        let recorded = || record.and_then(|record| record.outputs.get(output.as_str()));
+        observed.or_else(recorded).cloned().unwrap_or_else(unknown)
+    }
+}
+
+/// How a recorded resource can be read.
+enum Way {
+    Through(Data),
+    /// Its binding needs a resource that is gone; so is what was reached through it.
+    Gone,
+    NotObserved(String),
+    /// Its binding needs resources that weren't read yet.
+    Later,
+}
+
+/// What a run works on: the kinds, the stack as wanted, as recorded, and the stacks it imports from.
+#[derive(Clone, Copy)]
+pub struct World<'a> {
+    pub registry: &'a Registry,
+    pub graph: &'a Graph,
+    pub state: &'a State,
+    pub imports: &'a BTreeMap<String, State>,
+}
+
+impl<'a> World<'a> {
+    pub fn outputs(self, observed: &'a Observed) -> Outputs<'a> {
+        Outputs { state: self.state, observed, imports: self.imports }
+    }
+}
+
+/// Reads every recorded resource.
+pub async fn refresh(world: World<'_>) -> Result<Observed, RefreshError> {
+    let World { registry, state, .. } = world;
+    let mut observed = Observed::default();
+    let mut left: BTreeSet<Address> = state.resources.keys().copied().collect();
+    while !left.is_empty() {
+        let mut groups: BTreeMap<(String, String), (Data, Vec<Subject>)> = BTreeMap::new();
+        let mut settled = vec![];
+        for address in &left {
+            let record = &state.resources[address];
+            match way(world, &observed, &left, *address) {
+                Way::Later => continue,
+                Way::Gone => settled.push((*address, Reading::Absent)),
+                Way::NotObserved(why) => settled.push((*address, Reading::NotObserved(why))),
+                Way::Through(binding) => {
+                    let subject = subject(world, &observed, *address, record);
+                    let key = (record.kind.clone(), binding.to_json().to_string());
+                    let (_, subjects) = groups.entry(key).or_insert_with(|| (binding, vec![]));
+                    subjects.push(subject);
+                }
+            }
+        }
+        if groups.is_empty() && settled.is_empty() {
+            // Only a cycle among recorded bindings gets here; read what is left by its record.
+            for address in std::mem::take(&mut left) {
+                let why = "its binding depends on itself".to_owned();
+                observed.insert(address, Reading::NotObserved(why));
+            }
+            break;
+        }
+        for (address, reading) in settled {
+            left.remove(&address);
+            observed.insert(address, reading);
+        }
+        let reads = groups.into_iter().map(|((kind, _), (binding, subjects))| async move {
+            read_group(registry, &kind, &binding, &subjects).await
+        });
+        let groups: Vec<Group> =
+            stream::iter(reads).buffer_unordered(PARALLEL_READS).try_collect().await?;
+        for group in groups {
+            observed.requests += group.requests;
+            for (address, reading) in group.readings {
+                left.remove(&address);
+                observed.insert(address, reading);
+            }
+        }
+    }
+    Ok(observed)
+}
+
+fn way(world: World<'_>, observed: &Observed, left: &BTreeSet<Address>, address: Address) -> Way {
+    let World { registry, graph, state, .. } = world;
+    let record = &state.resources[&address];
+    let Some(schema) = registry.schema(&record.kind) else {
+        return Way::NotObserved(format!("this program doesn't know the kind {}", record.kind));
+    };
+    let Some(expr) = graph.binding(schema, address) else {
+        // It left the stack: the record knows how it was reached, and its dependencies how long.
+        let own_binding = schema.binding().is_some();
+        let through = record.dependencies.iter().filter(|_| own_binding);
+        for dependency in through {
+            match observed.get(*dependency) {
+                _ if left.contains(dependency) => return Way::Later,
+                Some(Reading::Absent) if provides_binding(registry, state, *dependency) => {
+                    return Way::Gone;
+                }
+                _ => {}
+            }
+        }
+        return Way::Through(record.binding.clone());
+    };
+    for (node, _) in expr.refs() {
+        if node != address && left.contains(&node) {
+            return Way::Later;
+        }
+        if observed.get(node) == Some(&Reading::Absent) {
+            return Way::Gone;
+        }
+    }
+    let binding = expr.eval(&world.outputs(observed));
+    let unknown = binding.unknowns();
+    if unknown.is_empty() { Way::Through(binding) } else { Way::NotObserved(unknown.to_string()) }
+}
+
+/// Whether what hangs on this resource is gone with it: a cluster or a server, not a role or a secret.
+fn provides_binding(registry: &Registry, state: &State, address: Address) -> bool {
+    let record = state.resources.get(&address);
+    record.and_then(|record| registry.schema(&record.kind)).is_some_and(|schema| schema.hosts)
+}
+
+/// The subject of a recorded resource, with its desired inputs where they are known by now.
+fn subject(world: World<'_>, observed: &Observed, address: Address, record: &Record) -> Subject {
+    let mut subject = Subject::recorded(&world.state.lineage, address, record);
+    let node = world.graph.node(address);
+    if let (Some(node), Some(provider)) = (node, world.registry.get(&record.kind)) {
+        let desired = node.evaluate(&world.outputs(observed));
+        // A field that can't be expanded is reported by the plan, with its place.
+        if let Ok(desired) = provider.expand(desired) {
+            subject.inputs = desired;
+        }
+    }
+    subject
+}
+
+struct Group {
+    readings: Vec<(Address, Reading)>,
+    requests: usize,
+}
+
+async fn read_group(
+    registry: &Registry,
+    kind: &str,
+    binding: &Data,
+    subjects: &[Subject],
+) -> Result<Group, RefreshError> {
+    let failed = |subject: &Subject, failure: Failure| RefreshError {
+        kind: kind.to_owned(),
+        count: subjects.len(),
+        address: subject.owner.address,
+        failure,
+    };
+    let (Some(provider), Some(first)) = (registry.get(kind), subjects.first()) else {
+        return Ok(Group { readings: vec![], requests: 0 });
+    };
+    let found = match provider.list(binding, subjects).await {
+        Ok(found) => found,
+        Err(failure) => {
+            let Some(why) = not_observed(binding, &failure) else {
+                return Err(failed(first, failure));
+            };
+            let all = subjects.iter().map(|s| (s.owner.address, Reading::NotObserved(why.clone())));
+            return Ok(Group { readings: all.collect(), requests: 1 });
+        }
+    };
+    let mut by_id: BTreeMap<String, Observation> =
+        found.into_iter().map(|observation| (observation.id.clone(), observation)).collect();
+    let mut group = Group { readings: vec![], requests: 1 };
+    for subject in subjects {
+        let listed = subject.id.as_ref().and_then(|id| by_id.remove(id));
+        let reading = match listed {
+            Some(observation) => Reading::Found(observation),
+            None => {
+                group.requests += 1;
+                match provider.read(binding, subject).await {
+                    Ok(Some(observation)) => Reading::Found(observation),
+                    Ok(None) => Reading::Absent,
+                    Err(failure) => match not_observed(binding, &failure) {
+                        Some(why) => Reading::NotObserved(why),
+                        None => return Err(failed(subject, failure)),
+                    },
+                }
+            }
+        };
+        group.readings.push((subject.owner.address, reading));
+    }
+    Ok(group)
+}
+
+/// Why a resource goes unread without that being an error: no permission, or no declared way there.
+fn not_observed(binding: &Data, failure: &Failure) -> Option<String> {
+    let no_reach = binding.get("reach").and_then(Data::as_str) == Some("none");
+    match failure.kind {
+        FailureKind::Denied => Some(failure.message.clone()),
+        FailureKind::Unreachable if no_reach => Some(failure.message.clone()),
+        _ => None,
+    }
+}
+
+impl Subject {
+    /// The subject of a call about a recorded resource.
+    pub fn recorded(lineage: &str, address: Address, record: &Record) -> Self {
+        Self {
+            owner: Owner { lineage: lineage.to_owned(), address, intent: record.intent.clone() },
+            name: record.name.clone(),
+            id: Some(record.id.clone()),
+            inputs: record.inputs.clone(),
+            outputs: Data::Map(record.outputs.clone()),
+        }
+    }
+}

@@ -1,0 +1,247 @@
+//! The journal: each changing call's intent is durable before the call, its result after it.
+//!
+//! A run writes numbered segments, each created once and never changed. What a run left behind is
+//! folded into the state by the next one; intents without a result are settled by looking.
+
+use super::{LocalStore, Record, State, StateError};
+use crate::{Address, Data};
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+use tokio::sync::{mpsc, oneshot};
+
+/// Entries that wait for the writer; a sender waits when there are more.
+const QUEUE: usize = 256;
+/// Most entries in one segment.
+const BATCH: usize = 64;
+
+/// What a call is about to do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Action {
+    Create,
+    Update,
+    Delete,
+}
+
+/// A call that is about to be sent: enough to find out later whether it had its effect.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Intent {
+    /// The intent's id: the client token, or the mark that creation leaves.
+    pub id: String,
+    pub address: Address,
+    pub action: Action,
+    /// The record as it will be if the call has its effect; its `id` is empty before creation.
+    pub record: Record,
+}
+
+/// One line of the journal.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Entry {
+    /// The first entry of a run: the state it started from.
+    Begin {
+        lineage: String,
+        serial: u64,
+    },
+    Intent(Intent),
+    /// The call had its effect; the record after it, or `None` after a deletion.
+    Done {
+        intent: String,
+        address: Address,
+        record: Option<Record>,
+    },
+    /// The call certainly had no effect.
+    Void {
+        intent: String,
+        reason: String,
+    },
+}
+
+/// A state with the journals of unfinished runs folded in.
+#[derive(Debug)]
+pub struct Folded {
+    pub state: State,
+    /// Intents of which nobody knows yet whether they had their effect.
+    pub open: Vec<Intent>,
+    /// The runs whose journals were folded in, to be cleared once the state is written.
+    pub runs: Vec<String>,
+}
+
+/// Folds the journals of earlier runs into the state that they started from.
+pub fn fold(mut state: State, runs: Vec<(String, Vec<Entry>)>) -> Folded {
+    let left_open = std::mem::take(&mut state.open);
+    let mut open: BTreeMap<String, Intent> =
+        left_open.into_iter().map(|intent| (intent.id.clone(), intent)).collect();
+    let mut folded = vec![];
+    for (run, entries) in runs {
+        folded.push(run);
+        // A run whose end was written into the state only lacked time to clear its journal.
+        let passed = entries.iter().any(|entry| match entry {
+            Entry::Begin { lineage, serial } => *lineage == state.lineage && *serial < state.serial,
+            _ => false,
+        });
+        if passed {
+            continue;
+        }
+        for entry in entries {
+            match entry {
+                Entry::Begin { lineage, .. } if state.serial == 0 => state.lineage = lineage,
+                Entry::Begin { .. } => {}
+                Entry::Intent(intent) => {
+                    open.insert(intent.id.clone(), intent);
+                }
+                Entry::Done { intent, address, record } => {
+                    open.remove(&intent);
+                    match record {
+                        Some(record) => drop(state.resources.insert(address, record)),
+                        None => drop(state.resources.remove(&address)),
+                    }
+                }
+                Entry::Void { intent, .. } => drop(open.remove(&intent)),
+            }
+        }
+    }
+    Folded { state, open: open.into_values().collect(), runs: folded }
+}
+
+/// The journal of the run in progress. Clones write to the same one.
+#[derive(Clone)]
+pub struct Journal {
+    run: String,
+    queue: mpsc::Sender<(Entry, oneshot::Sender<Result<(), String>>)>,
+}
+
+impl Journal {
+    /// Begins a run's journal on top of a state.
+    pub async fn begin(store: &LocalStore, state: &State) -> Result<Self, StateError> {
+        let run = uuid::Uuid::now_v7().to_string();
+        let (queue, entries) = mpsc::channel(QUEUE);
+        let (store, stack, writer_run) = (store.clone(), state.stack.clone(), run.clone());
+        // Not a task: writing and fsync block, and must go on while the runtime is busy.
+        std::thread::Builder::new()
+            .name("journal".into())
+            .spawn(move || write_segments(&store, &stack, &writer_run, entries))
+            .map_err(|error| StateError::Journal(error.to_string()))?;
+        let journal = Self { run, queue };
+        let (lineage, serial) = (state.lineage.clone(), state.serial);
+        journal.write(Entry::Begin { lineage, serial }).await?;
+        Ok(journal)
+    }
+
+    pub fn run(&self) -> &str {
+        &self.run
+    }
+
+    /// Returns once the entry is durable.
+    pub async fn write(&self, entry: Entry) -> Result<(), StateError> {
+        let (done, written) = oneshot::channel();
+        let gone = || StateError::Journal("its thread ended".into());
+        self.queue.send((entry, done)).await.map_err(|_| gone())?;
+        written.await.map_err(|_| gone())?.map_err(StateError::Journal)
+    }
+}
+
+type Waiting = (Entry, oneshot::Sender<Result<(), String>>);
+
+fn write_segments(store: &LocalStore, stack: &str, run: &str, mut queue: mpsc::Receiver<Waiting>) {
+    let mut number = 0;
+    let mut batch: Vec<Waiting> = Vec::with_capacity(BATCH);
+    while queue.blocking_recv_many(&mut batch, BATCH) > 0 {
+        let entries: Vec<&Entry> = batch.iter().map(|(entry, _)| entry).collect();
+        let result = store.write_segment(stack, run, number, &entries);
+        number += 1;
+        let result = result.map_err(|error| error.to_string());
+        for (_, done) in batch.drain(..) {
+            // Whoever waited may have given up; the entry is durable all the same.
+            let _ = done.send(result.clone());
+        }
+    }
+}
+
+/// What a record looks like before its creation: no identifier, no outputs.
+impl Record {
+    pub(crate) fn intended(kind: &str, name: String, intent: &str, binding: Data) -> Self {
+        Self {
+            kind: kind.to_owned(),
+            id: String::new(),
+            name,
+            intent: intent.to_owned(),
+            binding,
+            inputs: Data::empty_map(),
+            outputs: BTreeMap::new(),
+            dependencies: Default::default(),
+            protect: false,
+            retain: false,
+            ready: false,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn record(id: &str) -> Record {
+        let name = "n".to_owned();
+        Record { id: id.into(), ..Record::intended("t", name, "i1", Data::Null) }
+    }
+
+    fn intent(id: &str, name: &str) -> Intent {
+        Intent {
+            id: id.into(),
+            address: Address::new("s", name).unwrap(),
+            action: Action::Create,
+            record: record(""),
+        }
+    }
+
+    fn done(id: &str, name: &str, record: Option<Record>) -> Entry {
+        Entry::Done { intent: id.into(), address: Address::new("s", name).unwrap(), record }
+    }
+
+    #[test]
+    fn a_cut_off_run_is_folded_in_and_its_open_intents_are_named() {
+        let state = State::empty("s");
+        let begin = Entry::Begin { lineage: state.lineage.clone(), serial: 0 };
+        let entries = vec![
+            begin,
+            Entry::Intent(intent("1", "a")),
+            Entry::Intent(intent("2", "b")),
+            Entry::Intent(intent("3", "c")),
+            done("1", "a", Some(record("a-1"))),
+            Entry::Void { intent: "3".into(), reason: "refused".into() },
+        ];
+        let folded = fold(state, vec![("run".into(), entries)]);
+        assert_eq!(folded.state.resources.len(), 1);
+        assert_eq!(folded.open.iter().map(|i| i.id.as_str()).collect::<Vec<_>>(), ["2"]);
+    }
+
+    #[test]
+    fn a_run_that_the_state_already_holds_changes_nothing() {
+        let mut state = State::empty("s");
+        let begin = Entry::Begin { lineage: state.lineage.clone(), serial: 0 };
+        state.serial = 1;
+        let entries = vec![begin, Entry::Intent(intent("1", "a"))];
+        let folded = fold(state.clone(), vec![("run".into(), entries)]);
+        assert_eq!((folded.state, folded.open), (state, vec![]));
+        assert_eq!(folded.runs, ["run"]);
+    }
+
+    #[tokio::test]
+    async fn what_was_written_is_read_back_in_order() {
+        let dir = tempfile::tempdir().unwrap();
+        let store = LocalStore::new(dir.path());
+        let state = State::empty("s");
+        let journal = Journal::begin(&store, &state).await.unwrap();
+        for i in 0..10 {
+            journal.write(Entry::Intent(intent(&i.to_string(), "a"))).await.unwrap();
+        }
+        let runs = store.journals("s").unwrap();
+        assert_eq!(runs.len(), 1);
+        assert_eq!(runs[0].1.len(), 11);
+        assert_eq!(runs[0].1[10], Entry::Intent(intent("9", "a")));
+        store.clear_journal("s", journal.run()).unwrap();
+        assert!(store.journals("s").unwrap().is_empty());
+    }
+}

@@ -1,0 +1,122 @@
+//! State: what is known of a stack after the last run. A cache with a memory, not the truth.
+
+mod journal;
+mod local;
+
+pub use journal::{Action as IntentAction, Entry, Folded, Intent, Journal, fold};
+pub use local::{KEPT_VERSIONS, LocalStore, Lock};
+
+use crate::{Address, Data};
+use serde::{Deserialize, Serialize};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    path::PathBuf,
+};
+
+/// The version of the state's JSON form that this program writes and reads.
+pub const STATE_FORMAT: u32 = 1;
+
+/// What is known of a stack.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct State {
+    pub format: u32,
+    pub stack: String,
+    /// Random, from the first write on: two states of one name are told apart by it.
+    pub lineage: String,
+    /// Grows by one with each write.
+    pub serial: u64,
+    pub resources: BTreeMap<Address, Record>,
+    #[serde(default)]
+    pub exports: BTreeMap<String, Data>,
+    /// What this stack uses of others: their names, and the exports used of each.
+    #[serde(default)]
+    pub imports: BTreeMap<String, BTreeSet<String>>,
+    /// Creations whose answer was lost: the next apply finds out first whether they happened.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub open: Vec<Intent>,
+}
+
+impl State {
+    pub fn empty(stack: &str) -> Self {
+        Self {
+            format: STATE_FORMAT,
+            stack: stack.to_owned(),
+            lineage: uuid::Uuid::now_v7().to_string(),
+            serial: 0,
+            resources: BTreeMap::new(),
+            exports: BTreeMap::new(),
+            imports: BTreeMap::new(),
+            open: vec![],
+        }
+    }
+}
+
+/// One resource as last applied. Inputs and outputs are apart: a service's defaults are no inputs.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Record {
+    pub kind: String,
+    /// The service's identifier.
+    pub id: String,
+    /// The physical name derived at creation; sticky.
+    pub name: String,
+    /// The intent that created it, as on its marks.
+    pub intent: String,
+    /// What it was reached through, resolved: enough to delete it without its stack.
+    pub binding: Data,
+    /// The inputs as last written, secrets as references.
+    pub inputs: Data,
+    pub outputs: BTreeMap<String, Data>,
+    /// The resources of the same stack that must outlive it.
+    #[serde(default)]
+    pub dependencies: BTreeSet<Address>,
+    #[serde(default)]
+    pub protect: bool,
+    #[serde(default)]
+    pub retain: bool,
+    /// Whether it was seen ready after its creation.
+    #[serde(default)]
+    pub ready: bool,
+}
+
+/// What can go wrong with stored state.
+#[derive(Debug, thiserror::Error)]
+pub enum StateError {
+    #[error("{path}: {doing}: {error}", path = path.display())]
+    Io { path: PathBuf, doing: &'static str, error: std::io::Error },
+    #[error("{path}: the state file is damaged: {why}", path = path.display())]
+    Damaged { path: PathBuf, why: String, previous: Option<PathBuf> },
+    #[error("{path}: the state has format {found}, and this program reads format {STATE_FORMAT}", path = path.display())]
+    Format { path: PathBuf, found: u32 },
+    #[error("serial {serial} of stack `{stack}` was written by someone else meanwhile")]
+    Conflict { stack: String, serial: u64 },
+    #[error("stack `{stack}` is being changed by another run ({path})", path = path.display())]
+    Locked { stack: String, path: PathBuf },
+    #[error("the journal writer stopped: {0}")]
+    Journal(String),
+}
+
+impl StateError {
+    /// The next step.
+    pub fn hint(&self) -> Option<String> {
+        match self {
+            Self::Damaged { path, previous: Some(previous), .. } => Some(format!(
+                "nothing was changed; the version before is {}: look at both, then move {} away to go on from that one",
+                previous.display(),
+                path.display()
+            )),
+            Self::Damaged { path, previous: None, .. } => Some(format!(
+                "nothing was changed, and there is no earlier version; restore {} from a copy",
+                path.display()
+            )),
+            Self::Io { .. } => {
+                Some("check that the folder exists, is writable and has space left".into())
+            }
+            Self::Format { .. } => Some("use the formwork that wrote it, or a newer one".into()),
+            Self::Conflict { .. } => Some("plan again: the state has moved on".into()),
+            Self::Locked { .. } => Some("wait for the other run to end, then try again".into()),
+            Self::Journal(_) => None,
+        }
+    }
+}

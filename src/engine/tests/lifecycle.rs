@@ -1,0 +1,332 @@
+//! Plan, apply, drift, replacement, destruction, interruption: against a strict cloud in memory.
+
+mod support;
+
+use formwork_engine::{
+    apply::{self, Outcome, Patience, Quiet},
+    plan::{Action, Plan, PlanError},
+    session::{self, SessionError},
+    state::LocalStore,
+    *,
+};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::{Arc, atomic::AtomicBool, atomic::Ordering},
+    time::Duration,
+};
+use support::{Cloud, Cut, Host, Network};
+
+exports! { pub struct Shared { network: Id<Network> } }
+
+/// How long a run is given before it counts as hanging in the call that was cut off.
+const STUCK: Duration = Duration::from_millis(300);
+
+fn patience() -> Patience {
+    let short = Duration::from_millis(1);
+    Patience { busy: short, visible: short, ..Patience::default() }
+}
+
+#[derive(Clone)]
+struct Wanted {
+    cidr: &'static str,
+    label: &'static str,
+    sizes: Vec<u32>,
+    protect: bool,
+    export: bool,
+}
+
+impl Default for Wanted {
+    fn default() -> Self {
+        Self { cidr: "10.0.0.0/16", label: "a", sizes: vec![1, 2], protect: false, export: false }
+    }
+}
+
+impl Wanted {
+    fn graph(&self) -> Graph {
+        let mut s = Stack::new("prod");
+        s.bind("mem", serde_json::json!({}));
+        let net = s.add("net", Network::new().cidr(self.cidr).label(self.label));
+        for (i, size) in self.sizes.iter().enumerate() {
+            let host = Host::new().network(net.id).size(*size).motd(net.banner);
+            s.add(format!("host-{i}"), host.protect(self.protect));
+        }
+        if self.export {
+            s.export(Shared { network: net.id });
+        }
+        s.finish().unwrap()
+    }
+}
+
+struct World {
+    cloud: Arc<Cloud>,
+    registry: Registry,
+    store: LocalStore,
+    _dir: tempfile::TempDir,
+}
+
+impl World {
+    fn new() -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        let cloud = Arc::new(Cloud::default());
+        let registry = support::registry(&cloud);
+        Self { registry, cloud, store: LocalStore::new(dir.path()), _dir: dir }
+    }
+
+    async fn plan(&self, graph: &Graph) -> Result<Plan, SessionError> {
+        self.registry.check(graph).unwrap();
+        let state = session::load(&self.store, &graph.stack)?.state;
+        session::make_plan(&self.registry, &self.store, graph, &state).await
+    }
+
+    /// The planned actions by name, without what is kept.
+    async fn actions(&self, graph: &Graph) -> BTreeMap<&'static str, Action> {
+        let plan = self.plan(graph).await.unwrap();
+        plan.changes().map(|step| (step.address.name(), step.action)).collect()
+    }
+
+    async fn try_apply(&self, graph: &Graph) -> Outcome {
+        let held =
+            session::hold(&self.registry, &self.store, &graph.stack, &patience()).await.unwrap();
+        let plan =
+            session::make_plan(&self.registry, &self.store, graph, &held.state).await.unwrap();
+        // A plan can be saved, and does the same when it is read again.
+        let plan: Plan = serde_json::from_str(&serde_json::to_string(&plan).unwrap()).unwrap();
+        let options = apply::Options {
+            parallelism: 4,
+            consent: plan.needs_consent().collect(),
+            patience: patience(),
+            reporter: &Quiet,
+            stop: &AtomicBool::new(false),
+        };
+        apply::apply(&plan, held.state, &self.registry, &self.store, &options).await.unwrap()
+    }
+
+    async fn apply(&self, graph: &Graph) {
+        let outcome = self.try_apply(graph).await;
+        assert!(outcome.succeeded(), "{outcome:?}");
+        assert_eq!(self.actions(graph).await, BTreeMap::new(), "a second plan is empty");
+    }
+
+    fn log(&self) -> Vec<String> {
+        std::mem::take(&mut *self.cloud.log.lock().unwrap())
+    }
+}
+
+#[tokio::test]
+async fn create_keep_update_destroy() {
+    let world = World::new();
+    let graph = Wanted::default().graph();
+    let plan = world.plan(&graph).await.unwrap();
+    assert_eq!(plan.count(Action::Create), 3);
+    let outputs = &plan.steps[&"prod/net".parse::<Address>().unwrap()].outputs;
+    assert_eq!(outputs["name"], Data::Text("prod-net".into()), "predicted");
+    assert!(!outputs["id"].is_known());
+    world.apply(&graph).await;
+    assert_eq!(world.log()[0], "create net");
+
+    let bigger = Wanted { sizes: vec![1, 5], ..Wanted::default() }.graph();
+    assert_eq!(world.actions(&bigger).await, [("host-1", Action::Update)].into());
+    world.apply(&bigger).await;
+
+    world.log();
+    world.apply(&Graph::empty("prod")).await;
+    assert_eq!(world.log().last().unwrap(), "delete net");
+    assert!(world.cloud.items.lock().unwrap().is_empty());
+}
+
+#[tokio::test]
+async fn only_outputs_that_follow_the_changed_field_become_unknown() {
+    let world = World::new();
+    world.apply(&Wanted::default().graph()).await;
+    // The label changes the banner, which the hosts' motd shows; the network's id stays.
+    let graph = Wanted { label: "b", ..Wanted::default() }.graph();
+    let plan = world.plan(&graph).await.unwrap();
+    let host = &plan.steps[&"prod/host-0".parse::<Address>().unwrap()];
+    assert_eq!(host.action, Action::Update);
+    assert_eq!(host.changes.iter().map(|c| c.path.as_str()).collect::<Vec<_>>(), ["motd"]);
+    world.apply(&graph).await;
+}
+
+#[tokio::test]
+async fn drift_is_exactly_what_changed_and_is_repaired() {
+    let world = World::new();
+    let graph = Wanted::default().graph();
+    world.apply(&graph).await;
+    let id = world.cloud.ids("mem.Host")[1].clone();
+    world.cloud.items.lock().unwrap().get_mut(&id).unwrap().fields.insert("size".into(), 9.into());
+    let plan = world.plan(&graph).await.unwrap();
+    let changes: Vec<_> = plan.changes().flat_map(|step| &step.changes).collect();
+    assert_eq!(changes.len(), 1);
+    assert!(changes[0].drift && changes[0].path == "size");
+    world.apply(&graph).await;
+    world.cloud.items.lock().unwrap().remove(&id);
+    assert_eq!(world.actions(&graph).await, [("host-1", Action::Create)].into());
+    world.apply(&graph).await;
+}
+
+#[tokio::test]
+async fn a_replacement_takes_its_children_along_in_the_right_order() {
+    let world = World::new();
+    world.apply(&Wanted::default().graph()).await;
+    world.log();
+    let graph = Wanted { cidr: "10.9.0.0/16", ..Wanted::default() }.graph();
+    let plan = world.plan(&graph).await.unwrap();
+    assert_eq!(plan.count(Action::Replace), 3);
+    assert_eq!(plan.needs_consent().count(), 2);
+    world.apply(&graph).await;
+    let log = world.log();
+    let at = |what: &str| log.iter().position(|line| line == what).unwrap();
+    assert!(at("delete host-0") < at("delete net") && at("delete host-1") < at("delete net"));
+    assert!(at("delete net") < at("create net") && at("create net") < at("create host-0"));
+}
+
+#[tokio::test]
+async fn a_host_that_leaves_is_deleted_alone() {
+    let world = World::new();
+    world.apply(&Wanted::default().graph()).await;
+    let graph = Wanted { sizes: vec![1], ..Wanted::default() }.graph();
+    assert_eq!(world.actions(&graph).await, [("host-1", Action::Delete)].into());
+    world.apply(&graph).await;
+}
+
+#[tokio::test]
+async fn protection_holds_until_an_apply_of_its_own_takes_it_off() {
+    let world = World::new();
+    let protected = Wanted { protect: true, ..Wanted::default() };
+    world.apply(&protected.graph()).await;
+    for graph in [Graph::empty("prod"), Wanted { cidr: "10.9.0.0/16", ..Wanted::default() }.graph()]
+    {
+        let error = world.plan(&graph).await.unwrap_err();
+        assert!(matches!(error, SessionError::Plan(PlanError::Protected(a)) if a.len() == 2));
+    }
+    let open = Wanted::default().graph();
+    assert_eq!(world.actions(&open).await.len(), 2);
+    world.log();
+    world.apply(&open).await;
+    assert!(world.log().is_empty(), "taking protection off calls nothing");
+    world.apply(&Graph::empty("prod")).await;
+}
+
+#[tokio::test]
+async fn nothing_is_called_without_consent_or_for_a_stale_plan() {
+    let world = World::new();
+    let graph = Wanted::default().graph();
+    world.apply(&graph).await;
+    let plan = world.plan(&Graph::empty("prod")).await.unwrap();
+    let state = world.store.read("prod").unwrap().unwrap();
+    let options = |consent| apply::Options {
+        parallelism: 4,
+        consent,
+        patience: patience(),
+        reporter: &Quiet,
+        stop: &NEVER,
+    };
+    world.log();
+    let half = BTreeSet::from(["prod/host-0".parse().unwrap()]);
+    let error =
+        apply::apply(&plan, state.clone(), &world.registry, &world.store, &options(half)).await;
+    assert_eq!(error.unwrap_err().hint().unwrap(), "name them to consent: --consent prod/host-1");
+    world.apply(&Wanted { label: "z", ..Wanted::default() }.graph()).await;
+    world.log();
+    let newer = world.store.read("prod").unwrap().unwrap();
+    let all = plan.needs_consent().collect();
+    let error = apply::apply(&plan, newer, &world.registry, &world.store, &options(all)).await;
+    assert!(matches!(error.unwrap_err(), apply::ApplyError::Stale { .. }));
+    assert!(world.log().is_empty());
+}
+
+#[tokio::test]
+async fn a_step_stops_when_what_it_is_about_to_change_is_not_what_the_plan_saw() {
+    let world = World::new();
+    world.apply(&Wanted::default().graph()).await;
+    let graph = Wanted { sizes: vec![7, 2], ..Wanted::default() }.graph();
+    let plan = world.plan(&graph).await.unwrap();
+    let id = world.cloud.ids("mem.Host")[0].clone();
+    world.cloud.items.lock().unwrap().get_mut(&id).unwrap().fields.insert("size".into(), 3.into());
+    world.log();
+    let state = world.store.read("prod").unwrap().unwrap();
+    let options = apply::Options {
+        parallelism: 4,
+        consent: BTreeSet::new(),
+        patience: patience(),
+        reporter: &Quiet,
+        stop: &AtomicBool::new(false),
+    };
+    let outcome =
+        apply::apply(&plan, state, &world.registry, &world.store, &options).await.unwrap();
+    assert!(outcome.failed[0].failure.message.contains("`size` is not what the plan saw"));
+    assert!(world.log().is_empty());
+}
+
+#[tokio::test]
+async fn an_export_in_use_can_not_go() {
+    let world = World::new();
+    let exporter = Wanted { export: true, ..Wanted::default() };
+    world.apply(&exporter.graph()).await;
+    let preview = || {
+        let mut s = Stack::new("preview");
+        s.bind("mem", serde_json::json!({}));
+        let shared: Shared = s.import("prod");
+        s.add("host", Host::new().network(shared.network).size(1));
+        s.finish().unwrap()
+    };
+    world.apply(&preview()).await;
+    let error = world.plan(&Graph::empty("prod")).await.unwrap_err();
+    assert_eq!(error.to_string(), "`network` of stack `prod` can't go: preview imports it");
+    world.apply(&Graph::empty("preview")).await;
+    world.apply(&Graph::empty("prod")).await;
+    let error = world.plan(&preview()).await.unwrap_err();
+    assert!(matches!(error, SessionError::Plan(PlanError::MissingExport { .. })), "{error}");
+}
+
+#[tokio::test]
+async fn a_failed_branch_lets_the_others_finish() {
+    let world = World::new();
+    *world.cloud.cut.lock().unwrap() = Cut::Refuse(1);
+    let outcome = world.try_apply(&Wanted::default().graph()).await;
+    assert_eq!((outcome.failed.len(), outcome.done.len()), (1, 2), "{outcome:?}");
+    *world.cloud.cut.lock().unwrap() = Cut::Never;
+    world.apply(&Wanted::default().graph()).await;
+}
+
+static NEVER: AtomicBool = AtomicBool::new(false);
+
+/// Kills a run at every changing call, before and after its effect, and loses every answer: the next
+/// run always ends at what is wanted, with nothing orphaned and nothing made twice.
+#[tokio::test]
+async fn a_run_cut_off_anywhere_is_settled_by_the_next() {
+    let before = Wanted::default();
+    let after = Wanted { cidr: "10.9.0.0/16", sizes: vec![1, 5, 3], ..Wanted::default() };
+    for (start, graph) in [(None, before.graph()), (Some(&before), after.graph())] {
+        let mut cuts = 0;
+        for call in 0.. {
+            let mut reached = false;
+            for cut in [Cut::Before(call), Cut::After(call), Cut::LoseAnswer(call)] {
+                let world = World::new();
+                if let Some(start) = start {
+                    world.apply(&start.graph()).await;
+                }
+                world.cloud.changes.store(0, Ordering::SeqCst);
+                *world.cloud.cut.lock().unwrap() = cut;
+                // A pending call never ends, so the run is dropped as a kill would: mid-call.
+                let run = world.try_apply(&graph);
+                let _ = tokio::time::timeout(STUCK, run).await;
+                reached |= world.cloud.changes.load(Ordering::SeqCst) > call;
+                *world.cloud.cut.lock().unwrap() = Cut::Never;
+                world.apply(&graph).await;
+                let state = world.store.read("prod").unwrap().unwrap();
+                let known: BTreeSet<String> =
+                    state.resources.values().map(|record| record.id.clone()).collect();
+                let there: BTreeSet<String> =
+                    world.cloud.items.lock().unwrap().keys().cloned().collect();
+                assert_eq!(known, there, "{cut:?}");
+                assert!(world.store.journals("prod").unwrap().is_empty());
+                cuts += 1;
+            }
+            if !reached {
+                break;
+            }
+        }
+        assert!(cuts > 9, "{cuts}");
+    }
+}
