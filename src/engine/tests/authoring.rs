@@ -1,4 +1,5 @@
 //! What a stack's author writes becomes the graph that is meant.
+#![allow(clippy::unwrap_used, reason = "a test may panic")]
 
 use formwork_engine::*;
 use serde::{Deserialize, Serialize};

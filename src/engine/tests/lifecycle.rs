@@ -1,4 +1,5 @@
 //! Plan, apply, drift, replacement, destruction, interruption: against a strict cloud in memory.
+#![allow(clippy::unwrap_used, reason = "a test may panic")]
 
 mod support;
 
