@@ -19,21 +19,28 @@ pub(crate) struct SetupCommand<'a> {
 }
 
 impl SetupCommand<'_> {
-    /// Runs `command` to its end, its output appended to the log.
-    pub fn run(&self, command: &mut Command) -> Result<(), SetupError> {
+    /// Runs `command`, its output appended to the log; it ends when we end.
+    pub fn run(&self, command: &Command) -> Result<(), SetupError> {
+        self.run_as(shown(command), dying_with_us("TERM", None, command))
+    }
+
+    /// Like [`Self::run`], for what must not be cut off: it goes on when we end.
+    pub fn run_whole(&self, command: Command) -> Result<(), SetupError> {
+        self.run_as(shown(&command), command)
+    }
+
+    fn run_as(&self, shown: String, mut command: Command) -> Result<(), SetupError> {
         let open = || File::options().create(true).append(true).open(self.log);
         let stdout = open().map_err(SetupError::io("open the log", self.log))?;
         let stderr = open().map_err(SetupError::io("open the log", self.log))?;
-        let shown = shown(command);
         let _following = self.step.follow(self.log);
-        let status = command.stdin(Stdio::null()).stdout(stdout).stderr(stderr).status().map_err(
-            |source| SetupError::NotRun {
-                part: self.part.to_owned(),
-                command: shown.clone(),
-                source,
-                next: self.next.to_owned(),
-            },
-        )?;
+        command.stdin(Stdio::null()).stdout(stdout).stderr(stderr);
+        let status = command.status().map_err(|source| SetupError::NotRun {
+            part: self.part.to_owned(),
+            command: shown.clone(),
+            source,
+            next: self.next.to_owned(),
+        })?;
         if status.success() {
             return Ok(());
         }
@@ -46,6 +53,26 @@ impl SetupCommand<'_> {
             next: self.next.to_owned(),
         })
     }
+}
+
+/// The command, run by `setpriv` so that it gets `signal` when the thread that starts it ends, and as `user`.
+pub(crate) fn dying_with_us(signal: &str, user: Option<&str>, command: &Command) -> Command {
+    let mut wrapped = Command::new("setpriv");
+    wrapped.args(["--pdeathsig", signal]);
+    if let Some(user) = user {
+        wrapped.args(["--reuid", user, "--regid", user, "--clear-groups"]);
+    }
+    wrapped.arg("--").arg(command.get_program()).args(command.get_args());
+    for (key, value) in command.get_envs() {
+        match value {
+            Some(value) => wrapped.env(key, value),
+            None => wrapped.env_remove(key),
+        };
+    }
+    if let Some(folder) = command.get_current_dir() {
+        wrapped.current_dir(folder);
+    }
+    wrapped
 }
 
 /// The command as a person would type it.

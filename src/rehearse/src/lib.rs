@@ -10,6 +10,7 @@
 mod cache;
 mod cloud;
 mod command;
+pub mod inventory;
 mod kubeconfig;
 mod launch;
 mod log;
@@ -26,6 +27,7 @@ mod start_error;
 
 pub use crate::{
     cloud::{LocalCloud, Options},
+    inventory::{Inventory, InventoryError},
     parts::{Actionlint, Etcd, Kubernetes, Kwok, Ministack, Parts, Postgres, Redis},
     process::MARKER,
     progress::Progress,

@@ -1,9 +1,15 @@
 //! `local-cloud`: sets the parts up, runs a local cloud until it is told to stop, looks into one.
 
-use std::{error::Error, fs, path::PathBuf, process::ExitCode, time::Duration};
+use std::{
+    error::Error,
+    fs,
+    path::{Path, PathBuf},
+    process::ExitCode,
+    time::Duration,
+};
 
 use clap::{Parser, Subcommand};
-use formwork_rehearse::{LocalCloud, Options, Parts, Progress, interrupted};
+use formwork_rehearse::{Inventory, LocalCloud, Options, Parts, Progress, Site, interrupted};
 
 /// How often a running cloud is looked at for parts that have ended.
 const WATCH: Duration = Duration::from_secs(2);
@@ -21,12 +27,22 @@ struct Arguments {
 #[derive(Subcommand)]
 enum Command {
     /// Install every part that is missing.
-    Setup,
+    Setup {
+        /// Lines instead of spinners, for when something else writes to the terminal too.
+        #[arg(long)]
+        plain: bool,
+    },
     /// Start it, print how to reach it, and wait for Ctrl-C.
     Up {
         /// The folder for everything it writes; by default one that is removed at the end.
         #[arg(long, value_name = "DIR")]
         scratch: Option<PathBuf>,
+    },
+    /// List what exists in every site of a running local cloud.
+    Inventory {
+        /// Its scratch folder.
+        #[arg(long, value_name = "DIR")]
+        scratch: PathBuf,
     },
     /// Print where a program of the set-up is.
     Path { tool: Tool },
@@ -43,8 +59,9 @@ enum Tool {
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> ExitCode {
     let done = match Arguments::parse().command {
-        Command::Setup => setup().await,
+        Command::Setup { plain } => setup(plain).await,
         Command::Up { scratch } => up(scratch).await,
+        Command::Inventory { scratch } => inventory(&scratch).await,
         Command::Path { tool } => path(tool).await,
     };
     done.unwrap_or_else(|error| {
@@ -55,9 +72,16 @@ async fn main() -> ExitCode {
 
 type Outcome = Result<ExitCode, Box<dyn Error>>;
 
-async fn setup() -> Outcome {
-    ensure(Progress::on_stderr()).await?;
+async fn setup(plain: bool) -> Outcome {
+    ensure(if plain { Progress::lines() } else { Progress::on_stderr() }).await?;
     eprintln!("setup: every part is there");
+    Ok(ExitCode::SUCCESS)
+}
+
+async fn inventory(scratch: &Path) -> Outcome {
+    let sites = Site::all_in(scratch)
+        .map_err(|error| format!("no local cloud in {}: {error}", scratch.display()))?;
+    print!("{}", Inventory::take(&sites).await?);
     Ok(ExitCode::SUCCESS)
 }
 

@@ -19,7 +19,7 @@ use nix::{
     unistd::Pid,
 };
 
-use crate::{log, start_error::StartError};
+use crate::{command::dying_with_us, log, start_error::StartError};
 
 /// The variable that marks every process of a local cloud with its scratch folder.
 pub const MARKER: &str = "FORMWORK_LOCAL_CLOUD";
@@ -72,20 +72,10 @@ impl Processes {
         let open = || File::options().create(true).append(true).open(&log);
         let stdout = open().map_err(StartError::io("open the log", &log))?;
         let stderr = open().map_err(StartError::io("open the log", &log))?;
-        let home = self.scratch.join("home");
-        let mut wrapped = Command::new("setpriv");
-        wrapped.args(["--pdeathsig", "KILL"]);
-        if let Some(user) = &user {
-            wrapped.args(["--reuid", user, "--regid", user, "--clear-groups"]);
-        }
-        wrapped.arg("--").arg(command.get_program()).args(command.get_args());
-        wrapped.env_clear().env("PATH", "/usr/local/bin:/usr/bin:/bin").env("HOME", home);
-        wrapped.env(MARKER, &self.scratch);
-        for (key, value) in command.get_envs() {
-            if let Some(value) = value {
-                wrapped.env(key, value);
-            }
-        }
+        let mut wrapped = dying_with_us("KILL", user.as_deref(), &command);
+        wrapped.env_clear().env("PATH", "/usr/local/bin:/usr/bin:/bin");
+        wrapped.env("HOME", self.scratch.join("home")).env(MARKER, &self.scratch);
+        wrapped.envs(command.get_envs().filter_map(|(key, value)| Some((key, value?))));
         wrapped.current_dir(command.get_current_dir().unwrap_or(&self.scratch));
         wrapped.stdin(Stdio::null()).stdout(stdout).stderr(stderr).process_group(0);
         let child = self.keeper.spawn(wrapped).map_err(|failure| match failure {

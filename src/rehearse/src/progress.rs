@@ -43,6 +43,11 @@ impl Progress {
         Self { kind }
     }
 
+    /// Lines, as in a log.
+    pub fn lines() -> Self {
+        Self { kind: Kind::Lines }
+    }
+
     /// Shows nothing.
     pub fn silent() -> Self {
         Self { kind: Kind::Silent }

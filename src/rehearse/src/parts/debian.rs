@@ -45,13 +45,13 @@ pub(super) fn install(
     let apt = SetupCommand { part, step, log: &log, next: &next };
     let _policy = ServicePolicy::deny()?;
     // The package lists may be missing or old: only then are they fetched.
-    if apt.run(&mut apt_get(&["install", "--yes", "--no-install-recommends"], packages)).is_ok() {
+    if apt.run_whole(apt_get(&["install", "--yes", "--no-install-recommends"], packages)).is_ok() {
         return Ok(());
     }
     step.note("fetching Debian's package lists");
-    apt.run(&mut apt_get(&["update"], &[]))?;
+    apt.run_whole(apt_get(&["update"], &[]))?;
     step.note(&format!("installing {list}"));
-    apt.run(&mut apt_get(&["install", "--yes", "--no-install-recommends"], packages))
+    apt.run_whole(apt_get(&["install", "--yes", "--no-install-recommends"], packages))
 }
 
 fn apt_get(verb: &[&str], packages: &[&str]) -> Command {

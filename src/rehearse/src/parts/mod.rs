@@ -32,7 +32,11 @@ pub use self::{
     postgres::{MASTER, Postgres},
     redis::Redis,
 };
-pub(crate) use self::{kwok::Nodes, postgres::Server as PostgresServer};
+pub(crate) use self::{
+    kubernetes::kubectl,
+    kwok::Nodes,
+    postgres::{Server as PostgresServer, psql},
+};
 use crate::{
     cache::Cache,
     progress::{Progress, Step},

@@ -144,19 +144,19 @@ impl Postgres {
             })?;
             let server = Server { port, socket: socket.clone() };
             running.ready(READY_LIMIT, || {
-                says_yes(&mut psql(&self.programs.join("psql"), &socket, port, "select 1"))
-                    .map(drop)
+                says_yes(&mut self.psql(&socket, port, "select 1")).map(drop)
             })?;
             Ok(server)
         })
         .and_then(|server| {
             let roles = roles();
-            launch.run(
-                "postgres",
-                &mut psql(&self.programs.join("psql"), &server.socket, server.port, &roles),
-            )?;
+            launch.run("postgres", &mut self.psql(&server.socket, server.port, &roles))?;
             Ok(server)
         })
+    }
+
+    fn psql(&self, socket: &Path, port: u16, sql: &str) -> Command {
+        psql(&self.programs.join("psql"), socket, port, "postgres", sql)
     }
 
     fn command(&self, program: &str, owner: &Owner, locales: &Path) -> Command {
@@ -180,11 +180,11 @@ impl Postgres {
 }
 
 /// psql as the superuser, through the socket, printing rows only and stopping at the first error.
-pub(crate) fn psql(program: &Path, socket: &Path, port: u16, sql: &str) -> Command {
+pub(crate) fn psql(program: &Path, socket: &Path, port: u16, database: &str, sql: &str) -> Command {
     let mut command = Command::new(program);
     command.arg("--host").arg(socket).args(["--port", &port.to_string(), "--username", SUPERUSER]);
     command.args(["--no-psqlrc", "--no-password", "--quiet", "--tuples-only", "--no-align"]);
-    command.args(["--set", "ON_ERROR_STOP=1", "--dbname", "postgres", "--command", sql]);
+    command.args(["--set", "ON_ERROR_STOP=1", "--dbname", database, "--command", sql]);
     for variable in ["PGHOST", "PGPORT", "PGUSER", "PGDATABASE", "PGOPTIONS", "PGSERVICE"] {
         command.env_remove(variable);
     }
