@@ -18,6 +18,7 @@ mod parts;
 mod pki;
 mod ports;
 mod process;
+mod process_table;
 mod progress;
 mod scratch;
 mod setup_error;
@@ -30,6 +31,7 @@ pub use crate::{
     inventory::{Inventory, InventoryError},
     parts::{Actionlint, Etcd, Kubernetes, Kwok, Ministack, Parts, Postgres, Redis},
     process::MARKER,
+    process_table::processes_of,
     progress::Progress,
     setup_error::SetupError,
     signals::interrupted,

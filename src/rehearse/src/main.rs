@@ -37,6 +37,9 @@ enum Command {
         /// The folder for everything it writes; by default one that is removed at the end.
         #[arg(long, value_name = "DIR")]
         scratch: Option<PathBuf>,
+        /// Only the site of this name.
+        #[arg(long, value_name = "SITE")]
+        only: Option<String>,
     },
     /// List what exists in every site of a running local cloud.
     Inventory {
@@ -60,7 +63,7 @@ enum Tool {
 async fn main() -> ExitCode {
     let done = match Arguments::parse().command {
         Command::Setup { plain } => setup(plain).await,
-        Command::Up { scratch } => up(scratch).await,
+        Command::Up { scratch, only } => up(scratch, only).await,
         Command::Inventory { scratch } => inventory(&scratch).await,
         Command::Path { tool } => path(tool).await,
     };
@@ -101,10 +104,13 @@ async fn ensure(progress: Progress) -> Result<Parts, Box<dyn Error>> {
     Ok(tokio::task::spawn_blocking(move || Parts::ensure(&progress)).await??)
 }
 
-async fn up(scratch: Option<PathBuf>) -> Outcome {
+async fn up(scratch: Option<PathBuf>, only: Option<String>) -> Outcome {
     let temporary = scratch.is_none();
     let default = || std::env::temp_dir().join(format!("formwork-{}", std::process::id()));
-    let options = Options::new(scratch.unwrap_or_else(default));
+    let mut options = Options::new(scratch.unwrap_or_else(default));
+    if let Some(site) = only {
+        options = options.only(&site);
+    }
     let cloud = tokio::select! {
         started = LocalCloud::start(options) => started?,
         signal = interrupted() => {
