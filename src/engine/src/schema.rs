@@ -57,7 +57,7 @@ impl Field {
 impl Shape {
     fn takes_secrets(&self) -> bool {
         match self {
-            Shape::Leaf | Shape::Partial => false,
+            Shape::Leaf | Shape::Partial | Shape::Exact => false,
             Shape::Nested(fields) => fields.iter().any(Field::takes_secrets),
             Shape::List(inner) | Shape::Map(inner) => inner.takes_secrets(),
         }
@@ -107,6 +107,8 @@ pub enum Shape {
     Map(&'static Shape),
     /// Free JSON, compared by the keys that are desired: what else the service holds is its own.
     Partial,
+    /// Free JSON of which the provider tells only what is ours: what isn't desired any more goes.
+    Exact,
 }
 
 /// One output of a resource.

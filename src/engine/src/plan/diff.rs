@@ -137,12 +137,10 @@ fn compare(
             }
         }
         (Shape::Map(inner), Data::Map(old), Data::Map(new)) => {
-            for (key, after) in new {
-                compare(&under(path, key), field, inner, old.get(key), after, changes);
-            }
-            for (key, before) in old.iter().filter(|(key, _)| !new.contains_key(*key)) {
-                changes.push(change(under(path, key), Some(before), None));
-            }
+            compare_maps(path, field, inner, old, new, changes);
+        }
+        (Shape::Exact, Data::Map(old), Data::Map(new)) => {
+            compare_maps(path, field, shape, old, new, changes);
         }
         (Shape::Partial, Data::Map(old), Data::Map(new)) => {
             for (key, after) in new {
@@ -155,11 +153,27 @@ fn compare(
         (Shape::List(inner), Data::List(old), Data::List(new)) => {
             compare_lists(path, field, inner, old, new, changes);
         }
-        (Shape::Partial, Data::List(old), Data::List(new)) => {
+        (Shape::Partial | Shape::Exact, Data::List(old), Data::List(new)) => {
             compare_lists(path, field, shape, old, new, changes);
         }
         (_, before, after) if same(before, after) => {}
         (_, before, after) => changes.push(change(path.to_owned(), Some(before), Some(after))),
+    }
+}
+
+fn compare_maps(
+    path: &str,
+    field: &Field,
+    inner: &Shape,
+    old: &BTreeMap<String, Data>,
+    new: &BTreeMap<String, Data>,
+    changes: &mut Vec<Change>,
+) {
+    for (key, after) in new {
+        compare(&under(path, key), field, inner, old.get(key), after, changes);
+    }
+    for (key, before) in old.iter().filter(|(key, _)| !new.contains_key(*key)) {
+        changes.push(change(under(path, key), Some(before), None));
     }
 }
 
@@ -267,6 +281,13 @@ mod tests {
                 flags: Flags::NONE,
                 default: None,
             },
+            Field {
+                name: "manifests",
+                required: false,
+                shape: Shape::Map(&Shape::Exact),
+                flags: Flags::NONE,
+                default: None,
+            },
             field("password", Flags { secret: true, ..Flags::NONE }),
         ],
         outputs: &[],
@@ -356,6 +377,17 @@ mod tests {
                 r#"~objects["Deployment/x"].spec.replicas: 5 -> 2"#,
                 r#"~objects["Service/y"]: {} -> ∅"#,
             ],
+        );
+    }
+
+    #[test]
+    fn what_is_told_exactly_loses_keys_at_any_depth() {
+        let exact = |keys: Json| json!({"manifests": {"Deployment/x": {"spec": {"labels": keys}}}});
+        check(
+            exact(json!({"a": "1"})),
+            exact(json!({"a": "1", "b": "2"})),
+            Some(exact(json!({"a": "1", "b": "2"}))),
+            &[r#"manifests["Deployment/x"].spec.labels.b: "2" -> ∅"#],
         );
     }
 
