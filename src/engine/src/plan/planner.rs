@@ -340,8 +340,11 @@ fn existing_outputs(schema: &Schema, step: &Step) -> BTreeMap<String, Data> {
 fn check_secrets(node: &Node, schema: &Schema, planned: &Data) -> Result<(), PlanError> {
     for field in schema.fields.iter().filter(|field| !field.takes_secrets()) {
         let Some(value) = planned.get(field.name) else { continue };
-        if !matches!(field.shape, Shape::Partial | Shape::Map(Shape::Partial)) && has_secret(value)
-        {
+        // What a provider renders holds secrets where that provider knows to keep them.
+        let free = |shape: &Shape| matches!(shape, Shape::Partial | Shape::Exact);
+        let rendered =
+            free(&field.shape) || matches!(field.shape, Shape::Map(inner) if free(inner));
+        if !rendered && has_secret(value) {
             let (address, field) = (node.address, field.name.to_owned());
             return Err(PlanError::SecretInPlain { place: place(node), address, field });
         }

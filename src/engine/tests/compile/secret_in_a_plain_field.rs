@@ -1,0 +1,10 @@
+//! A secret in a field that isn't for secrets.
+mod kinds;
+use formwork_engine::*;
+use kinds::*;
+
+fn main() {
+    let mut s = Stack::new("prod");
+    let password = s.add("password", Password::new().length(32));
+    s.add("cluster", Cluster::new().version(password.value));
+}

@@ -1,0 +1,228 @@
+//! The commands and their arguments.
+
+use crate::Program;
+use clap::{Arg, ArgAction, Command, builder::PossibleValuesParser, value_parser};
+use std::path::PathBuf;
+
+/// Where state is kept unless `--state` says otherwise.
+const STATE: &str = ".formwork/state";
+
+pub(crate) fn command(program: &Program) -> Command {
+    Command::new("formwork")
+        .about(format!("Plans and applies the infrastructure of {}", program.name))
+        .version(env!("CARGO_PKG_VERSION"))
+        .subcommand_required(true)
+        .arg_required_else_help(true)
+        .max_term_width(100)
+        .subcommand(plan(program))
+        .subcommand(apply(program))
+        .subcommand(destroy())
+        .subcommand(emit(program))
+        .subcommand(state())
+        .subcommand(kube())
+        .subcommand(rehearse())
+}
+
+/// A command with every stack as a subcommand, each with arguments of its own.
+fn over_stacks(program: &Program, command: Command) -> Command {
+    let command = command.subcommand_value_name("STACK").subcommand_help_heading("Stacks");
+    program.stacks.iter().fold(command, |command, (name, known)| {
+        command.subcommand((known.arguments)(Command::new(*name)))
+    })
+}
+
+fn state_argument() -> Arg {
+    Arg::new("state")
+        .long("state")
+        .env("FORMWORK_STATE")
+        .value_name("FOLDER")
+        .help("The folder that holds the state of all stacks")
+        .default_value(STATE)
+        .value_parser(value_parser!(PathBuf))
+}
+
+fn project() -> Arg {
+    Arg::new("project")
+        .long("project")
+        .env("FORMWORK_PROJECT")
+        .value_name("FOLDER")
+        .help("The folder that paths in stacks, such as overlays, start from")
+        .default_value(".")
+        .value_parser(value_parser!(PathBuf))
+}
+
+fn graph() -> Arg {
+    Arg::new("graph")
+        .long("graph")
+        .value_name("FILE")
+        .help("Take the stack from a graph that `formwork emit` wrote, not from this program")
+        .value_parser(value_parser!(PathBuf))
+}
+
+fn format() -> Arg {
+    Arg::new("format")
+        .long("format")
+        .value_name("FORMAT")
+        .help("How the plan is shown")
+        .default_value("text")
+        .value_parser(PossibleValuesParser::new(["text", "markdown", "json"]))
+}
+
+fn consent() -> Arg {
+    Arg::new("consent")
+        .long("consent")
+        .value_name("ADDRESS")
+        .help("Consent to the loss of this resource's data; for each that is deleted or replaced")
+        .action(ArgAction::Append)
+}
+
+fn yes() -> Arg {
+    Arg::new("yes")
+        .long("yes")
+        .short('y')
+        .help("Don't ask before the first change")
+        .action(ArgAction::SetTrue)
+}
+
+fn parallelism() -> Arg {
+    Arg::new("parallelism")
+        .long("parallelism")
+        .value_name("N")
+        .help("Operations under way at the same time")
+        .default_value("10")
+        .value_parser(value_parser!(u16).range(1..=256))
+}
+
+fn plan(program: &Program) -> Command {
+    let command = Command::new("plan")
+        .about("Show what would change; changes nothing and takes no lock")
+        .long_about(
+            "Show what would change; changes nothing and takes no lock.\n\n\
+             Exit code: 0 nothing would change, 2 something would, 1 an error.",
+        )
+        .args([state_argument(), project(), graph(), format()]);
+    over_stacks(program, command)
+}
+
+fn apply(program: &Program) -> Command {
+    let command = Command::new("apply")
+        .about("Plan, ask, and carry the plan out")
+        .long_about(
+            "Plan, ask, and carry the plan out.\n\n\
+             The first Ctrl-C finishes what is under way and begins nothing new; the second stops at \
+             once. Either way the next apply goes on from there.\n\nExit code: 0 done, 1 an error.",
+        )
+        .args([state_argument(), project(), graph(), consent(), yes(), parallelism()]);
+    over_stacks(program, command)
+}
+
+fn destroy() -> Command {
+    Command::new("destroy")
+        .about("Delete everything of a stack, from its state alone")
+        .arg(Arg::new("stack").value_name("STACK").required(true).help(
+            "The stack's name in the state, such as `preview-pr42`",
+        ))
+        .args([state_argument(), consent(), yes(), parallelism()])
+}
+
+fn emit(program: &Program) -> Command {
+    let command = Command::new("emit")
+        .about("Write a stack's graph as JSON, for `plan --graph`; needs no credentials")
+        .args([project()]);
+    over_stacks(program, command).subcommand_required(true)
+}
+
+fn state() -> Command {
+    Command::new("state")
+        .about("Look into the state")
+        .subcommand_required(true)
+        .subcommand(
+            Command::new("list")
+                .about("List the stacks, or the resources of one")
+                .arg(Arg::new("stack").value_name("STACK"))
+                .arg(state_argument()),
+        )
+        .subcommand(
+            Command::new("show")
+                .about("Show what the state has of one resource, or of a whole stack, as JSON")
+                .arg(Arg::new("what").value_name("STACK[/NAME]").required(true))
+                .arg(state_argument()),
+        )
+}
+
+fn kube() -> Command {
+    let build = Command::new("build")
+        .about("Build a kustomization, as `kustomize build` does")
+        .arg(Arg::new("dir").value_name("DIR").default_value(".").value_parser(value_parser!(PathBuf)))
+        .arg(
+            Arg::new("output")
+                .long("output")
+                .short('o')
+                .value_name("PATH")
+                .help("Write to this file, or one file per object into this folder")
+                .value_parser(value_parser!(PathBuf)),
+        )
+        .arg(
+            Arg::new("load-restrictor")
+                .long("load-restrictor")
+                .help("Whether files may lie outside of their kustomization's folder")
+                .default_value("LoadRestrictionsRootOnly")
+                .value_parser(["LoadRestrictionsRootOnly", "LoadRestrictionsNone"]),
+        )
+        .arg(
+            Arg::new("reorder")
+                .long("reorder")
+                .help("Namespaces and definitions first, or as written")
+                .default_value("legacy")
+                .value_parser(["legacy", "none"]),
+        )
+        .arg(
+            Arg::new("enable-managedby-label")
+                .long("enable-managedby-label")
+                .help("Label every object with app.kubernetes.io/managed-by")
+                .action(ArgAction::SetTrue),
+        )
+        .arg(
+            Arg::new("enable-helm")
+                .long("enable-helm")
+                .help("Allow charts, by the `helm` command where it is installed")
+                .action(ArgAction::SetTrue),
+        )
+        .arg(
+            Arg::new("helm-command")
+                .long("helm-command")
+                .value_name("COMMAND")
+                .help("The helm command")
+                .default_value("helm"),
+        )
+        .arg(
+            Arg::new("env")
+                .long("env")
+                .short('e')
+                .value_name("NAME[=VALUE]")
+                .help("Environment variables for generators that read them")
+                .action(ArgAction::Append),
+        );
+    Command::new("kube")
+        .about("Work with Kubernetes manifests")
+        .subcommand_required(true)
+        .subcommand(build)
+}
+
+fn rehearse() -> Command {
+    Command::new("rehearse")
+        .about("Start the local cloud, and keep it until Ctrl-C")
+        .long_about(
+            "Start the local cloud, and keep it until Ctrl-C.\n\n\
+             Real parts on loopback: an emulator of the AWS APIs, PostgreSQL, Redis, and for each of \
+             two accounts a Kubernetes control plane. What is missing is installed into the user's \
+             cache folder first. Prints the environment for formwork, kubectl and psql.",
+        )
+        .arg(
+            Arg::new("scratch")
+                .long("scratch")
+                .value_name("FOLDER")
+                .help("Where data and logs go; a new temporary folder if not given")
+                .value_parser(value_parser!(PathBuf)),
+        )
+}

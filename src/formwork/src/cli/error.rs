@@ -1,0 +1,71 @@
+//! Errors as the command line shows them: what failed, where, why, and the next step.
+
+use formwork_engine::{
+    Failure, GraphError, StateError, apply::ApplyError, session::SessionError,
+};
+use miette::Report;
+
+/// An error on its way to the terminal.
+#[derive(Debug)]
+pub(crate) struct CliError(Report);
+
+impl CliError {
+    pub(crate) fn new(message: impl Into<String>) -> Self {
+        Self(Report::msg(message.into()))
+    }
+
+    pub(crate) fn with_help(message: impl Into<String>, help: impl Into<String>) -> Self {
+        let diagnostic = miette::MietteDiagnostic::new(message.into()).with_help(help.into());
+        Self(Report::new(diagnostic))
+    }
+
+    fn maybe_help(message: String, help: Option<String>) -> Self {
+        match help {
+            Some(help) => Self::with_help(message, help),
+            None => Self::new(message),
+        }
+    }
+
+    pub(crate) fn into_report(self) -> Report {
+        self.0
+    }
+}
+
+impl From<SessionError> for CliError {
+    fn from(error: SessionError) -> Self {
+        Self::maybe_help(error.to_string(), error.hint())
+    }
+}
+
+impl From<StateError> for CliError {
+    fn from(error: StateError) -> Self {
+        Self::maybe_help(error.to_string(), error.hint())
+    }
+}
+
+impl From<ApplyError> for CliError {
+    fn from(error: ApplyError) -> Self {
+        Self::maybe_help(error.to_string(), error.hint())
+    }
+}
+
+impl From<Failure> for CliError {
+    fn from(failure: Failure) -> Self {
+        Self::maybe_help(failure.message, failure.hint)
+    }
+}
+
+impl From<GraphError> for CliError {
+    fn from(error: GraphError) -> Self {
+        Self::new(error.to_string())
+    }
+}
+
+impl From<crate::StackError> for CliError {
+    fn from(error: crate::StackError) -> Self {
+        match error.downcast::<crate::EnvironmentError>() {
+            Ok(error) => Self(Report::new(*error)),
+            Err(error) => Self::new(error.to_string()),
+        }
+    }
+}

@@ -1,0 +1,75 @@
+//! The command line: parse, build the stack, plan, act. One place chooses exit codes.
+
+mod apply;
+mod arguments;
+mod error;
+mod graph;
+mod kube;
+mod plan;
+mod progress;
+mod rehearse;
+mod state;
+
+use crate::Program;
+use error::CliError;
+use std::{ffi::OsString, process::ExitCode};
+
+/// How a command ended.
+enum Ended {
+    /// Done, and nothing differs.
+    Fine,
+    /// Planned, and something would change.
+    Changes,
+    /// Said all there is to say already; something failed.
+    Failed,
+}
+
+/// Exit code of a plan with changes.
+const CHANGES: u8 = 2;
+/// Exit code of every error, usage included.
+const ERROR: u8 = 1;
+
+pub(crate) fn main(program: &Program, arguments: impl Iterator<Item = OsString>) -> ExitCode {
+    let matches = match arguments::command(program).try_get_matches_from(arguments) {
+        Ok(matches) => matches,
+        Err(error) => {
+            // Help and version are no errors to clap either.
+            let code = if error.use_stderr() { ERROR } else { 0 };
+            // Where even printing fails, the code still tells.
+            let _ = error.print();
+            return ExitCode::from(code);
+        }
+    };
+    match run(program, &matches) {
+        Ok(Ended::Fine) => ExitCode::SUCCESS,
+        Ok(Ended::Changes) => ExitCode::from(CHANGES),
+        Ok(Ended::Failed) => ExitCode::from(ERROR),
+        Err(error) => {
+            eprintln!("{:?}", error.into_report());
+            ExitCode::from(ERROR)
+        }
+    }
+}
+
+fn run(program: &Program, matches: &clap::ArgMatches) -> Result<Ended, CliError> {
+    let Some((command, matches)) = matches.subcommand() else { return Ok(Ended::Fine) };
+    match command {
+        "kube" => return kube::run(matches),
+        "emit" => return graph::emit(program, matches),
+        "state" => return state::run(matches),
+        _ => {}
+    }
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .map_err(|error| CliError::new(format!("can't start: {error}")))?;
+    runtime.block_on(async {
+        match command {
+            "plan" => plan::run(program, matches).await,
+            "apply" => apply::apply(program, matches).await,
+            "destroy" => apply::destroy(matches).await,
+            "rehearse" => rehearse::run(matches).await,
+            other => Err(CliError::new(format!("no command `{other}`"))),
+        }
+    })
+}

@@ -1,0 +1,34 @@
+//! `formwork plan`.
+
+use super::{CliError, Ended, graph};
+use crate::{Program, registry::registry, render};
+use formwork_engine::{plan::Plan, session, state::LocalStore};
+
+pub(crate) async fn run(
+    program: &Program,
+    matches: &clap::ArgMatches,
+) -> Result<Ended, CliError> {
+    let registry = registry();
+    let graph = graph::read(program, &registry, matches)?;
+    let store = LocalStore::new(graph::path(matches, "state"));
+    let folded = session::load(&store, &graph.stack)?;
+    if !folded.open.is_empty() {
+        let names: Vec<String> = folded.open.iter().map(|i| i.address.to_string()).collect();
+        eprintln!(
+            "an earlier run was cut off; whether it created these is found out by the next apply: {}",
+            names.join(", ")
+        );
+    }
+    let plan = session::make_plan(&registry, &store, &graph, &folded.state).await?;
+    println!("{}", show(&plan, matches)?);
+    Ok(if plan.has_changes() { Ended::Changes } else { Ended::Fine })
+}
+
+fn show(plan: &Plan, matches: &clap::ArgMatches) -> Result<String, CliError> {
+    match matches.get_one::<String>("format").map(String::as_str) {
+        Some("json") => serde_json::to_string_pretty(&render::json(plan))
+            .map_err(|error| CliError::new(format!("can't write the plan: {error}"))),
+        Some("markdown") => Ok(render::markdown(plan)),
+        _ => Ok(render::text(plan)),
+    }
+}

@@ -1,0 +1,10 @@
+//! Plans and outcomes as people and programs read them.
+
+mod json;
+mod markdown;
+mod text;
+mod words;
+
+pub(crate) use json::json;
+pub(crate) use markdown::markdown;
+pub(crate) use text::{outcome, text};
