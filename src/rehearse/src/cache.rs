@@ -168,6 +168,27 @@ mod tests {
     }
 
     #[test]
+    fn of_many_at_once_one_installs_and_the_others_wait() {
+        let (_folder, cache) = cache();
+        let installations = std::sync::atomic::AtomicU32::new(0);
+        std::thread::scope(|scope| {
+            for _ in 0..8 {
+                scope.spawn(|| {
+                    let step = Progress::silent().step("part");
+                    let install = |folder: &Path| {
+                        installations.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+                        write_file(folder)
+                    };
+                    assert!(has_file(
+                        &cache.install("part", &["1"], &step, has_file, install).unwrap()
+                    ));
+                });
+            }
+        });
+        assert_eq!(installations.into_inner(), 1);
+    }
+
+    #[test]
     fn a_useless_result_is_an_error_that_names_the_folder() {
         let (_folder, cache) = cache();
         let step = Progress::silent().step("part");

