@@ -1,1 +1,5 @@
-fn main() {}
+//! The team's formwork.
+
+fn main() -> std::process::ExitCode {
+    stacks::program().run()
+}

@@ -36,4 +36,5 @@ mod render;
 
 pub use environment::{EnvironmentError, read_environment};
 pub use program::{Program, StackDefinition, StackError};
+pub use formwork_engine::Draft;
 pub use registry::registry;

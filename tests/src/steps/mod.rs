@@ -1,0 +1,50 @@
+//! The steps of the rehearsal, in the order in which a team lives through them.
+
+mod destroy;
+mod preview;
+mod production;
+mod staging;
+mod support;
+
+use crate::Rehearsal;
+use std::{future::Future, pin::Pin};
+
+type Step =
+    for<'a> fn(&'a mut Rehearsal) -> Pin<Box<dyn Future<Output = Result<(), String>> + 'a>>;
+
+/// A step's name and what it does.
+macro_rules! steps {
+    ($($name:literal => $step:path;)*) => {
+        vec![$(($name, (|rehearsal| Box::pin($step(rehearsal))) as Step)),*]
+    };
+}
+
+/// Every step; with `keep`, only those up to the previews.
+pub fn all(keep: bool) -> Vec<(&'static str, Step)> {
+    let mut steps: Vec<(&'static str, Step)> = steps! {
+        "plan of production on an empty account: everything to create, nothing read" => production::plan_on_empty;
+        "apply of production" => production::apply;
+        "second plan of production is empty" => production::second_plan;
+        "drift made from outside shows as exactly those changes" => production::drift;
+        "apply repairs the drift" => production::repair;
+        "apply of foundation and staging" => staging::apply;
+        "a template database with rows in it" => staging::template;
+        "two previews are created" => preview::create;
+        "each preview has its database, role, secrets, namespace and release" => preview::contents;
+        "each role reads and writes its own rows, and is refused by the other's database" => preview::isolation;
+        "the master password is nowhere in a preview" => preview::no_master;
+    };
+    if !keep {
+        steps.extend(steps! {
+            "destroying one preview leaves the other and staging untouched" => destroy::one_preview;
+            "staging can't go while a preview imports it" => destroy::staging_is_in_use;
+            "destroying production is refused while it is protected" => destroy::protected;
+            "taking the protection off is an apply of its own" => destroy::unprotect;
+            "destroying production without consent is refused" => destroy::no_consent;
+            "destroying production with consent" => destroy::production;
+            "destroying the other preview, staging and foundation" => destroy::the_rest;
+            "what exists is what existed before, but for a named list" => destroy::nothing_left;
+        });
+    }
+    steps
+}

@@ -1,0 +1,77 @@
+//! Production: planned, applied, drifted, repaired.
+
+use super::support::{addresses, changes, equal, plan, with_images};
+use crate::{
+    Rehearsal,
+    clients::{Login, boto3, kubectl, psql},
+};
+
+const SITE: &str = "production";
+
+pub async fn plan_on_empty(r: &mut Rehearsal) -> Result<(), String> {
+    r.write_environment("production", true)?;
+    r.write_environment("staging", false)?;
+    let plan = plan(r, SITE, &with_images(&["production"]), 2)?;
+    let resources = plan["resources"].as_u64().unwrap_or_default();
+    let created = addresses(&plan, "create").len() as u64;
+    equal("resources to create", created, resources)?;
+    if created < 20 {
+        return Err(format!("only {created} resources in production"));
+    }
+    equal("reads", plan["reads"].as_u64(), Some(0))?;
+    println!("      {created} resources to create");
+    Ok(())
+}
+
+pub async fn apply(r: &mut Rehearsal) -> Result<(), String> {
+    let said = r.formwork(SITE, &with_images(&["apply", "--yes", "production"]))?.code_is(0)?;
+    match said.stderr.lines().find(|line| line.contains("reads back other than asked")) {
+        Some(line) => Err(line.to_owned()),
+        None => Ok(()),
+    }
+}
+
+pub async fn second_plan(r: &mut Rehearsal) -> Result<(), String> {
+    let plan = plan(r, SITE, &with_images(&["production"]), 0)?;
+    println!("      {} resources, {} reads", plan["resources"], plan["reads"]);
+    Ok(())
+}
+
+/// A rule, a replica count and a grant, each by the service's own client.
+pub async fn drift(r: &mut Rehearsal) -> Result<(), String> {
+    let site = r.site(SITE)?;
+    boto3(
+        site,
+        r#"
+ec2 = client("ec2")
+tag = {"Name": "tag:formwork:address", "Values": ["production/database-access"]}
+group = ec2.describe_security_groups(Filters=[tag])["SecurityGroups"][0]["GroupId"]
+ec2.authorize_security_group_ingress(GroupId=group, IpPermissions=[
+    {"IpProtocol": "tcp", "FromPort": 5432, "ToPort": 5432, "IpRanges": [{"CidrIp": "203.0.113.0/24"}]}])
+"#,
+    )?
+    .ok()?;
+    let scale = ["-n", "shop-production", "scale", "deployment/shop-production-server", "--replicas=5"];
+    kubectl(site, &scale)?.ok()?;
+    let master = Login { database: "shop", user: &site.postgres_master, password: "" };
+    psql(site, master, r#"GRANT TEMPORARY ON DATABASE shop TO shop_reader"#)?.ok()?;
+    let plan = plan(r, SITE, &with_images(&["production"]), 2)?;
+    let expected = [
+        r#"update production/app objects["Deployment/shop-production/shop-production-server"].spec.replicas"#,
+        "update production/database-access ingress[-]",
+        "update production/reader-grants database[-]",
+    ];
+    equal("the changes", changes(&plan), expected.map(str::to_owned).to_vec())?;
+    let drifted = plan["changes"].as_array().into_iter().flatten();
+    let drifted = drifted.flat_map(|step| step["changes"].as_array().into_iter().flatten());
+    equal("all of them as drift", drifted.filter(|change| change["drift"] == true).count(), 3)
+}
+
+pub async fn repair(r: &mut Rehearsal) -> Result<(), String> {
+    r.formwork(SITE, &with_images(&["apply", "--yes", "production"]))?.code_is(0)?;
+    plan(r, SITE, &with_images(&["production"]), 0)?;
+    let site = r.site(SITE)?;
+    let replicas = ["-n", "shop-production", "get", "deployment/shop-production-server"];
+    let replicas = [&replicas[..], &["-o", "jsonpath={.spec.replicas}"]].concat();
+    equal("replicas", kubectl(site, &replicas)?.ok()?, "3".to_owned())
+}
