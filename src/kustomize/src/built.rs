@@ -1,0 +1,122 @@
+//! What a build gives: objects in order, warnings, and the files it read.
+
+use crate::error::{Error, ErrorKind, Result};
+use crate::resource::Resource;
+use crate::warning::Warning;
+use crate::yaml::{Dialect, Mark, Node, to_json, to_yaml};
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+/// A finished build.
+#[derive(Debug)]
+pub struct Built {
+    objects: Vec<Object>,
+    warnings: Vec<Warning>,
+    files_read: BTreeSet<PathBuf>,
+}
+
+/// A finished object.
+#[derive(Clone, Debug)]
+pub struct Object {
+    node: Node,
+    json: Arc<serde_json::Value>,
+    file: Option<Arc<Path>>,
+}
+
+impl Built {
+    pub(crate) fn new(
+        objects: Vec<Object>,
+        warnings: Vec<Warning>,
+        files_read: BTreeSet<PathBuf>,
+    ) -> Self {
+        Self { objects, warnings, files_read }
+    }
+
+    /// The objects, in the order of the output.
+    pub fn objects(&self) -> impl ExactSizeIterator<Item = &Object> {
+        self.objects.iter()
+    }
+
+    /// What `kustomize build` prints.
+    pub fn to_yaml(&self) -> String {
+        // Every object was checked when it was made.
+        to_yaml(self.objects.iter().map(|object| &object.node)).unwrap_or_default()
+    }
+
+    /// Remarks that didn't stop the build.
+    pub fn warnings(&self) -> &[Warning] {
+        &self.warnings
+    }
+
+    /// Every file that the build read, absolute and without symbolic links.
+    pub fn files_read(&self) -> impl Iterator<Item = &Path> {
+        self.files_read.iter().map(PathBuf::as_path)
+    }
+}
+
+impl Object {
+    pub(crate) fn new(resource: Resource) -> Result<Self> {
+        let json = to_json(&resource.node, Dialect::V3).map_err(|error| {
+            let at = error.at;
+            let error = Error::from(ErrorKind::from(error))
+                .doing(format!("writing {}", resource.describe()));
+            match &resource.file {
+                Some(file) => error.at(file, at),
+                None => error,
+            }
+        })?;
+        Ok(Self { node: resource.node, json: Arc::new(json), file: resource.file })
+    }
+
+    fn text(&self, field: &str) -> &str {
+        self.node.get(field).map_or("", Node::text)
+    }
+
+    fn metadata(&self, field: &str) -> &str {
+        self.node.get("metadata").and_then(|metadata| metadata.get(field)).map_or("", Node::text)
+    }
+
+    pub fn api_version(&self) -> &str {
+        self.text("apiVersion")
+    }
+
+    pub fn kind(&self) -> &str {
+        self.text("kind")
+    }
+
+    pub fn name(&self) -> &str {
+        self.metadata("name")
+    }
+
+    /// The namespace; `None` where the object doesn't say.
+    pub fn namespace(&self) -> Option<&str> {
+        Some(self.metadata("namespace")).filter(|namespace| !namespace.is_empty())
+    }
+
+    /// The object as JSON, with the types that Kubernetes reads.
+    pub fn to_json(&self) -> serde_json::Value {
+        (*self.json).clone()
+    }
+
+    /// The object as JSON, without a copy.
+    pub fn json(&self) -> &serde_json::Value {
+        &self.json
+    }
+
+    /// The object alone, as `kustomize build` prints it.
+    pub fn to_yaml(&self) -> String {
+        to_yaml([&self.node]).unwrap_or_default()
+    }
+
+    /// The file that the object was read from, or whose generator made it.
+    pub fn origin_file(&self) -> Option<&Path> {
+        self.file.as_deref()
+    }
+
+    /// The line in that file where the object begins, counted from 1; `None` for generated objects.
+    pub fn origin_line(&self) -> Option<u32> {
+        let Mark { line, .. } = self.node.at;
+        (line > 0).then_some(line)
+    }
+}

@@ -1,0 +1,71 @@
+//! The data of generated objects: literals, files, and files of `key=value` lines.
+
+use crate::error::{Error, ErrorKind, Result, fail};
+use crate::kustomization::KeyValueSources;
+use crate::load::Loader;
+use std::collections::BTreeMap;
+
+/// Data by key; a value may be binary.
+pub type Data = BTreeMap<String, Vec<u8>>;
+
+/// Collects the data of one object; a key given twice is an error.
+pub fn collect(loader: &Loader<'_>, name: &str, sources: &KeyValueSources) -> Result<Data> {
+    let mut data = Data::new();
+    let mut put = |key: String, value: Vec<u8>| match data.insert(key.clone(), value) {
+        None => Ok(()),
+        Some(_) => Err(fail!(Conflict, "the generator of {name:?} has the key {key:?} twice")),
+    };
+    for file in &sources.envs {
+        for (key, value) in env_file(loader, file)? {
+            put(key, value.into_bytes())?;
+        }
+    }
+    for literal in &sources.literals {
+        let (key, value) = split_literal(literal)?;
+        put(key.to_owned(), value.as_bytes().to_vec())?;
+    }
+    for file in &sources.files {
+        let (key, path) = split_file(file)?;
+        put(key.to_owned(), loader.bytes(path)?)?;
+    }
+    Ok(data)
+}
+
+/// `key=value`; one pair of quotes around the value is taken off.
+fn split_literal(literal: &str) -> Result<(&str, &str)> {
+    match literal.split_once('=') {
+        Some((key, value)) if !key.is_empty() => Ok((key, unquote(value))),
+        _ => Err(fail!(Field, "the literal {literal:?} must be key=value")),
+    }
+}
+
+fn unquote(value: &str) -> &str {
+    let inside = |quote: char| value.strip_prefix(quote).and_then(|rest| rest.strip_suffix(quote));
+    inside('"').or_else(|| inside('\'')).unwrap_or(value)
+}
+
+/// `path`, whose last part is the key, or `key=path`.
+fn split_file(source: &str) -> Result<(&str, &str)> {
+    match source.split('=').collect::<Vec<_>>()[..] {
+        [path] => Ok((path.trim_end_matches('/').rsplit('/').next().unwrap_or(path), path)),
+        ["", _] => Err(fail!(Field, "the file {source:?} has no key before the =")),
+        [_, ""] => Err(fail!(Field, "the file {source:?} has no path after the =")),
+        [key, path] => Ok((key, path)),
+        _ => Err(fail!(Field, "the file {source:?} has more than one =")),
+    }
+}
+
+/// Lines of `key=value`; comments and empty lines are skipped, a line without `=` is an empty value.
+fn env_file(loader: &Loader<'_>, file: &str) -> Result<Vec<(String, String)>> {
+    let content = loader.bytes(file)?;
+    let text = String::from_utf8(content)
+        .map_err(|_| Error::new(ErrorKind::NotText).in_file(&loader.path(file)))?;
+    let text = text.strip_prefix('\u{feff}').unwrap_or(&text);
+    let lines = text.split('\n').map(|line| line.strip_suffix('\r').unwrap_or(line).trim_start());
+    let lines = lines.filter(|line| !line.is_empty() && !line.starts_with('#'));
+    let pairs = lines.map(|line| {
+        let (key, value) = line.split_once('=').unwrap_or((line, ""));
+        (key.to_owned(), value.to_owned())
+    });
+    Ok(pairs.filter(|(key, _)| !key.is_empty()).collect())
+}

@@ -1,0 +1,275 @@
+//! Where files come from: one root per kustomization, no way out of it, no way back to where the build came from.
+
+use crate::decode::Reading;
+use crate::error::{Error, ErrorKind, Result, fail};
+use crate::files::{Files, clean};
+use crate::options::{LoadRestrictor, Options};
+use crate::remote::RepositoryUrl;
+use crate::schema::{BUILTIN_VERSION, CustomSchema, Schemas};
+use crate::warning::Warning;
+use crate::yaml::{Dialect, Node, ParseOptions, parse_document, to_json};
+use std::cell::RefCell;
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+use std::rc::Rc;
+
+/// How deep bases may nest.
+const MAX_BASES: usize = 100;
+
+/// What one build shares between its kustomizations.
+pub struct Context<'a> {
+    pub files: &'a dyn Files,
+    pub options: &'a Options,
+    read: RefCell<BTreeSet<PathBuf>>,
+    warnings: RefCell<Vec<Warning>>,
+    schema: RefCell<SchemaChoice>,
+}
+
+/// The schema in force: the first that any kustomization asks for, the outermost one first.
+#[derive(Clone, Default)]
+enum SchemaChoice {
+    #[default]
+    Unset,
+    Builtin,
+    Custom(Rc<CustomSchema>),
+}
+
+/// A hold on the schema in force.
+pub struct SchemaHold(Option<Rc<CustomSchema>>);
+
+impl SchemaHold {
+    pub fn schemas(&self) -> Schemas<'_> {
+        Schemas { custom: self.0.as_deref() }
+    }
+}
+
+impl<'a> Context<'a> {
+    pub fn new(files: &'a dyn Files, options: &'a Options) -> Self {
+        Self {
+            files,
+            options,
+            read: RefCell::default(),
+            warnings: RefCell::default(),
+            schema: RefCell::default(),
+        }
+    }
+
+    pub fn warn(&self, warning: Warning) {
+        self.warnings.borrow_mut().push(warning);
+    }
+
+    pub fn schema(&self) -> SchemaHold {
+        match &*self.schema.borrow() {
+            SchemaChoice::Custom(schema) => SchemaHold(Some(Rc::clone(schema))),
+            _ => SchemaHold(None),
+        }
+    }
+
+    /// The files that were read and the warnings that were given.
+    pub fn finish(self) -> (BTreeSet<PathBuf>, Vec<Warning>) {
+        (self.read.into_inner(), self.warnings.into_inner())
+    }
+}
+
+/// Loads what one kustomization names.
+#[derive(Clone)]
+pub struct Loader<'a> {
+    pub context: &'a Context<'a>,
+    /// This kustomization's directory, absolute and without symbolic links.
+    pub root: PathBuf,
+    /// The directories of the kustomizations that led here, outermost first.
+    ancestors: Vec<PathBuf>,
+    restrictor: LoadRestrictor,
+    /// The clone of a repository that bases may not leave.
+    clone: Option<PathBuf>,
+    /// Repositories that led here.
+    repositories: Vec<String>,
+}
+
+impl<'a> Loader<'a> {
+    pub fn new(context: &'a Context<'a>, root: &Path) -> Result<Self> {
+        let loader = Self {
+            context,
+            root: PathBuf::new(),
+            ancestors: Vec::new(),
+            restrictor: context.options.load_restrictor,
+            clone: None,
+            repositories: Vec::new(),
+        };
+        if let Some(url) = root.to_str().and_then(RepositoryUrl::parse) {
+            return loader.enter_repository(&url);
+        }
+        Ok(Self { root: loader.directory(root, &root.to_string_lossy())?, ..loader })
+    }
+
+    fn directory(&self, path: &Path, written: &str) -> Result<PathBuf> {
+        let canonical = self.context.files.canonical(path);
+        match canonical {
+            Ok(canonical) if self.context.files.is_dir(&canonical) => Ok(canonical),
+            Ok(_) => Err(ErrorKind::NotADirectory(written.to_owned()).into()),
+            Err(_) => Err(ErrorKind::NoSuchPath(written.to_owned()).into()),
+        }
+    }
+
+    /// The path of a file by the name that a kustomization gives it.
+    pub fn path(&self, name: &str) -> PathBuf {
+        clean(&self.root.join(name))
+    }
+
+    /// Whether a name leads to a directory.
+    pub fn is_directory(&self, name: &str) -> bool {
+        let path = self.context.files.canonical(&self.root.join(name));
+        path.is_ok_and(|path| self.context.files.is_dir(&path))
+    }
+
+    /// Whether a name leads to anything.
+    pub fn exists(&self, name: &str) -> bool {
+        self.context.files.canonical(&self.root.join(name)).is_ok()
+    }
+
+    /// Reads a file that a kustomization names.
+    pub fn bytes(&self, name: &str) -> Result<Vec<u8>> {
+        if name.starts_with("http://") || name.starts_with("https://") {
+            let what = format!("loading {name:?} over HTTP");
+            return Err(ErrorKind::Unsupported {
+                what,
+                instead: "keep a copy of the file beside it",
+            }
+            .into());
+        }
+        let path = self.root.join(name);
+        let read_error = |error| Error::new(ErrorKind::Read(error)).in_file(&self.path(name));
+        let canonical = self.context.files.canonical(&path).map_err(read_error)?;
+        if self.context.files.is_dir(&canonical) {
+            return Err(fail!(BadObject, "{name:?} is a directory, not a file"));
+        }
+        if self.restrictor == LoadRestrictor::RootOnly && !canonical.starts_with(&self.root) {
+            return Err(ErrorKind::OutsideRoot { file: canonical, root: self.root.clone() }.into());
+        }
+        let content = self.context.files.read(&canonical).map_err(read_error)?;
+        self.context.read.borrow_mut().insert(canonical);
+        Ok(content)
+    }
+
+    /// Reads a text file.
+    pub fn text(&self, name: &str) -> Result<String> {
+        let not_text = |_| Error::new(ErrorKind::NotText).in_file(&self.path(name));
+        String::from_utf8(self.bytes(name)?).map_err(not_text)
+    }
+
+    /// Reads a file of settings, as a tree.
+    pub fn settings(&self, name: &str) -> Result<Node> {
+        let text = self.text(name)?;
+        let path = self.path(name);
+        let node = parse_document(&text, ParseOptions::CONFIG)
+            .map_err(|error| Error::yaml(&error, &path))?;
+        Ok(node.unwrap_or_else(Node::null))
+    }
+
+    /// Reads a file of settings, as JSON.
+    pub fn json(&self, name: &str) -> Result<serde_json::Value> {
+        let node = self.settings(name)?;
+        to_json(&node, Dialect::V2)
+            .map_err(|error| Error::from(ErrorKind::from(error)).in_file(&self.path(name)))
+    }
+
+    /// The loader of a base or a component.
+    pub fn enter(&self, name: &str) -> Result<Self> {
+        if let Some(url) = RepositoryUrl::parse(name) {
+            return self.enter_repository(&url);
+        }
+        if name.is_empty() {
+            return Err(fail!(BadObject, "an empty path"));
+        }
+        if Path::new(name).is_absolute() {
+            return Err(fail!(BadObject, "the path {name:?} of a base must be relative"));
+        }
+        let ambiguous = |part: &str| part != ".." && part.contains("..");
+        if name.split('/').any(ambiguous) {
+            return Err(fail!(
+                BadObject,
+                "the path {name:?} has \"..\" inside of a name, which is hardly meant"
+            ));
+        }
+        let root = self.directory(&self.root.join(name), name)?;
+        if let Some(clone) = &self.clone
+            && !root.starts_with(clone)
+        {
+            return Err(ErrorKind::OutsideRoot { file: root, root: clone.clone() }.into());
+        }
+        let visited = self.ancestors.iter().chain(std::iter::once(&self.root));
+        if visited.into_iter().any(|visited| visited.starts_with(&root)) {
+            return Err(ErrorKind::Cycle(root).into());
+        }
+        self.child(root)
+    }
+
+    fn child(&self, root: PathBuf) -> Result<Self> {
+        let mut ancestors = self.ancestors.clone();
+        ancestors.push(self.root.clone());
+        if ancestors.len() > MAX_BASES {
+            return Err(ErrorKind::TooDeep(MAX_BASES).into());
+        }
+        Ok(Self { root, ancestors, ..self.clone() })
+    }
+
+    fn enter_repository(&self, url: &RepositoryUrl) -> Result<Self> {
+        if self.repositories.iter().any(|visited| visited.starts_with(&url.raw)) {
+            return Err(fail!(
+                Conflict,
+                "the repository {:?} leads back to itself: a cycle",
+                url.raw
+            ));
+        }
+        let tools = &self.context.options.tools;
+        let clone = tools.clone_repository(&url.clone_url, &url.reference, url.submodules);
+        let clone =
+            clone.map_err(|error| fail!(Tool, "can't clone {:?}: {error}", url.clone_url))?;
+        let canonical = self.context.files.canonical(&clone).unwrap_or(clone);
+        let root = self.directory(&canonical.join(&url.directory), &url.raw)?;
+        if !root.starts_with(&canonical) {
+            return Err(ErrorKind::OutsideRoot { file: root, root: canonical }.into());
+        }
+        let mut child =
+            if self.root.as_os_str().is_empty() { self.clone() } else { self.child(root.clone())? };
+        child.root = root;
+        child.clone = Some(canonical);
+        child.restrictor = LoadRestrictor::RootOnly;
+        child.repositories.push(url.raw.clone());
+        Ok(child)
+    }
+
+    /// Lets the `openapi` field choose the schema, unless an outer kustomization has.
+    pub fn choose_schema(&self, openapi: &[(String, String)]) -> Result<()> {
+        let field = |name: &str| {
+            openapi.iter().find(|(field, _)| field == name).map(|(_, value)| value.as_str())
+        };
+        let (path, version) = (field("path"), field("version"));
+        // The file must be there even where it isn't used.
+        let custom = path.map(|path| self.json(path)).transpose()?;
+        if !matches!(*self.context.schema.borrow(), SchemaChoice::Unset) {
+            return Ok(());
+        }
+        let choice = match (custom, version) {
+            (Some(_), Some(_)) => {
+                return Err(fail!(Conflict, "openapi takes a path or a version, not both"));
+            }
+            (Some(document), None) => SchemaChoice::Custom(Rc::new(CustomSchema::new(document))),
+            (None, Some("") | None) => SchemaChoice::Unset,
+            (None, Some(BUILTIN_VERSION)) => SchemaChoice::Builtin,
+            (None, Some(other)) => {
+                return Err(fail!(
+                    Conflict,
+                    "openapi version {other:?} is not built in, only {BUILTIN_VERSION}"
+                ));
+            }
+        };
+        *self.context.schema.borrow_mut() = choice;
+        Ok(())
+    }
+
+    /// How a file of settings is read: unknown fields refused, numbers allowed for strings.
+    pub fn reading<'p>(&self, file: &'p Path) -> Reading<'p> {
+        Reading { file, dialect: Dialect::V2, unknown_fields: false, loose_types: true }
+    }
+}

@@ -1,0 +1,96 @@
+//! The order of the output.
+
+use crate::error::{Result, fail};
+use crate::kustomization::{Order, SortOptions};
+use crate::resource::Resource;
+use crate::resources::Resources;
+use std::collections::HashMap;
+
+/// Kinds that come first in the legacy order: what others depend on.
+pub const FIRST: &[&str] = &[
+    "Namespace",
+    "ResourceQuota",
+    "StorageClass",
+    "CustomResourceDefinition",
+    "ServiceAccount",
+    "PodSecurityPolicy",
+    "Role",
+    "ClusterRole",
+    "RoleBinding",
+    "ClusterRoleBinding",
+    "ConfigMap",
+    "Secret",
+    "Endpoints",
+    "Service",
+    "LimitRange",
+    "PriorityClass",
+    "PersistentVolume",
+    "PersistentVolumeClaim",
+    "Deployment",
+    "StatefulSet",
+    "CronJob",
+    "PodDisruptionBudget",
+];
+/// Kinds that come last in the legacy order.
+pub const LAST: &[&str] = &["MutatingWebhookConfiguration", "ValidatingWebhookConfiguration"];
+
+/// The place of a kind in the legacy order: negative first, positive last, 0 for all others.
+pub fn legacy_rank(kind: &str) -> isize {
+    let first = FIRST.iter().position(|first| *first == kind);
+    let last = || LAST.iter().position(|last| *last == kind);
+    match first {
+        Some(at) => at as isize - FIRST.len() as isize,
+        None => last().map_or(0, |at| at as isize + 1),
+    }
+}
+
+/// Puts objects in the order that the kustomization asks for.
+pub fn sort(resources: &mut Resources, options: &SortOptions) -> Result<()> {
+    let (first, last): (Vec<&str>, Vec<&str>) = match (&options.order, &options.legacy) {
+        (Order::Fifo, None) => return Ok(()),
+        (Order::Fifo, Some(_)) => {
+            return Err(fail!(
+                Conflict,
+                "sortOptions.legacySortOptions is set but sortOptions.order is not 'legacy'"
+            ));
+        }
+        (Order::Legacy, None) => (FIRST.to_vec(), LAST.to_vec()),
+        (Order::Legacy, Some(legacy)) => (
+            legacy.first.iter().map(String::as_str).collect(),
+            legacy.last.iter().map(String::as_str).collect(),
+        ),
+    };
+    let mut ranks: HashMap<&str, isize> = HashMap::new();
+    for (at, kind) in first.iter().enumerate() {
+        ranks.insert(kind, at as isize - first.len() as isize);
+    }
+    for (at, kind) in last.iter().enumerate() {
+        ranks.insert(kind, at as isize + 1);
+    }
+    resources.check_unique()?;
+    resources.all_mut().sort_by_cached_key(|resource| key(resource, &ranks));
+    Ok(())
+}
+
+/// Rank, then group, version and kind, then namespace and name.
+fn key(resource: &Resource, ranks: &HashMap<&str, isize>) -> (isize, KindKey, String) {
+    let gvk = resource.gvk();
+    let or =
+        |text: &str, none: &str| if text.is_empty() { none.to_owned() } else { text.to_owned() };
+    let text =
+        format!("{}_{}_{}", or(&gvk.group, "~G"), or(&gvk.version, "~V"), or(&gvk.kind, "~K"));
+    // Among kinds called Namespace, Kubernetes' own comes before those of other groups.
+    let kind = if gvk.kind == "Namespace" && gvk.group.is_empty() {
+        KindKey::CoreNamespace
+    } else {
+        KindKey::Text(text)
+    };
+    let place = format!("{gvk}|{}|{}", or(resource.namespace(), "~X"), or(resource.name(), "~N"));
+    (ranks.get(gvk.kind.as_str()).copied().unwrap_or(0), kind, place)
+}
+
+#[derive(PartialEq, Eq, PartialOrd, Ord)]
+enum KindKey {
+    CoreNamespace,
+    Text(String),
+}

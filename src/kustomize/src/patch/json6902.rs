@@ -1,0 +1,219 @@
+//! JSON patches (RFC 6902), with the liberties that kustomize's library takes.
+//!
+//! `replace` of a missing key adds it, indexes may be negative, and `add` of an index counts the new element too.
+
+use crate::error::{Result, fail};
+use crate::yaml::{Dialect, Node, ParseOptions, from_json, parse_document, to_json};
+use serde_json::{Map, Value};
+
+/// The longest list that a patch may build, so that `copy` can't double an object for ever.
+const MAX_COPIED_BYTES: usize = 64 << 20;
+
+/// A list of operations.
+#[derive(Clone, Debug)]
+pub struct JsonPatch {
+    operations: Vec<Operation>,
+}
+
+#[derive(Clone, Debug)]
+struct Operation {
+    op: String,
+    path: Option<String>,
+    from: Option<String>,
+    value: Option<Value>,
+}
+
+impl JsonPatch {
+    /// Reads a patch, which may be JSON or YAML.
+    pub fn parse(text: &str) -> Result<Self> {
+        let value = if text.starts_with('[') {
+            serde_json::from_str(text).map_err(|error| fail!(Patch, "not a JSON patch: {error}"))?
+        } else {
+            let node = parse_document(text, ParseOptions::CONFIG)
+                .map_err(|error| fail!(Patch, "{error}"))?;
+            let node = node.unwrap_or_else(Node::null);
+            to_json(&node, Dialect::V2).map_err(|error| fail!(Patch, "{error}"))?
+        };
+        let Value::Array(items) = value else {
+            return Err(fail!(Patch, "a JSON patch is a list of operations"));
+        };
+        let operations: Result<Vec<_>> = items.into_iter().map(Operation::new).collect();
+        Ok(Self { operations: operations? })
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.operations.is_empty()
+    }
+
+    /// Applies every operation in order; the object comes back as JSON would leave it.
+    pub fn apply(&self, node: &Node) -> Result<Node> {
+        let mut document = to_json(node, Dialect::V3).map_err(|error| fail!(Patch, "{error}"))?;
+        let mut copied = 0;
+        for operation in &self.operations {
+            operation.apply(&mut document, &mut copied)?;
+        }
+        if !document.is_object() {
+            return Err(fail!(Patch, "the patch leaves something that isn't an object"));
+        }
+        Ok(from_json(&document))
+    }
+}
+
+impl Operation {
+    fn new(value: Value) -> Result<Self> {
+        let Value::Object(mut fields) = value else {
+            return Err(fail!(Patch, "an operation of a JSON patch is a map with op and path"));
+        };
+        let text = |field: Option<Value>| field.and_then(|value| value.as_str().map(str::to_owned));
+        Ok(Self {
+            op: text(fields.remove("op")).unwrap_or_default(),
+            path: text(fields.remove("path")),
+            from: text(fields.remove("from")),
+            value: fields.remove("value"),
+        })
+    }
+
+    fn path(&self) -> Result<&str> {
+        self.path.as_deref().ok_or_else(|| fail!(Patch, "operation {:?} without a path", self.op))
+    }
+
+    fn from(&self) -> Result<&str> {
+        self.from.as_deref().ok_or_else(|| fail!(Patch, "operation {:?} without from", self.op))
+    }
+
+    fn value(&self) -> Value {
+        self.value.clone().unwrap_or(Value::Null)
+    }
+
+    fn apply(&self, document: &mut Value, copied: &mut usize) -> Result<()> {
+        let path = self.path()?;
+        match self.op.as_str() {
+            "add" => add(document, path, self.value()),
+            "remove" => remove(document, path).map(drop),
+            "replace" => self.replace(document, path),
+            "move" => {
+                let value = remove(document, self.from()?)?;
+                add(document, path, value)
+            }
+            "copy" => {
+                let value = get(document, self.from()?)?.cloned().unwrap_or(Value::Null);
+                *copied += value.to_string().len();
+                if *copied > MAX_COPIED_BYTES {
+                    return Err(fail!(
+                        Patch,
+                        "the patch copies more than {MAX_COPIED_BYTES} bytes"
+                    ));
+                }
+                add(document, path, value)
+            }
+            "test" => self.test(document, path),
+            other => Err(fail!(Patch, "unknown operation {other:?}")),
+        }
+    }
+
+    fn replace(&self, document: &mut Value, path: &str) -> Result<()> {
+        if path.is_empty() {
+            *document = self.value();
+            return Ok(());
+        }
+        match parent(document, path)? {
+            (Parent::Map(map), key) => {
+                map.insert(key, self.value());
+            }
+            (Parent::List(list), key) => {
+                let at = index(&key, list.len(), path)?;
+                list[at] = self.value();
+            }
+        }
+        Ok(())
+    }
+
+    fn test(&self, document: &mut Value, path: &str) -> Result<()> {
+        let found = if path.is_empty() { Some(&*document) } else { get(document, path)? };
+        if found.unwrap_or(&Value::Null) == self.value.as_ref().unwrap_or(&Value::Null) {
+            Ok(())
+        } else {
+            Err(fail!(Patch, "test of {path} failed"))
+        }
+    }
+}
+
+enum Parent<'a> {
+    Map(&'a mut Map<String, Value>),
+    List(&'a mut Vec<Value>),
+}
+
+/// The map or list that a path's last part is in, and that part.
+fn parent<'a>(document: &'a mut Value, path: &str) -> Result<(Parent<'a>, String)> {
+    let missing = || fail!(Patch, "{path} is not in the object");
+    let (way, last) = path.rsplit_once('/').ok_or_else(missing)?;
+    let mut current = document;
+    for part in way.split('/').skip(1) {
+        let key = unescape(part);
+        current = match current {
+            Value::Object(map) => map.get_mut(&key).ok_or_else(missing)?,
+            Value::Array(list) => {
+                let at = index(&key, list.len(), path)?;
+                &mut list[at]
+            }
+            _ => return Err(missing()),
+        };
+    }
+    match current {
+        Value::Object(map) => Ok((Parent::Map(map), unescape(last))),
+        Value::Array(list) => Ok((Parent::List(list), unescape(last))),
+        _ => Err(missing()),
+    }
+}
+
+fn get<'a>(document: &'a mut Value, path: &str) -> Result<Option<&'a Value>> {
+    Ok(match parent(document, path)? {
+        (Parent::Map(map), key) => map.get(&key),
+        (Parent::List(list), key) => {
+            let at = index(&key, list.len(), path)?;
+            Some(&list[at])
+        }
+    })
+}
+
+fn add(document: &mut Value, path: &str, value: Value) -> Result<()> {
+    match parent(document, path)? {
+        (Parent::Map(map), key) => {
+            map.insert(key, value);
+        }
+        (Parent::List(list), key) if key == "-" => list.push(value),
+        (Parent::List(list), key) => {
+            let at = index(&key, list.len() + 1, path)?;
+            list.insert(at, value);
+        }
+    }
+    Ok(())
+}
+
+fn remove(document: &mut Value, path: &str) -> Result<Value> {
+    match parent(document, path)? {
+        (Parent::Map(map), key) => {
+            map.remove(&key).ok_or_else(|| fail!(Patch, "{path} is not in the object"))
+        }
+        (Parent::List(list), key) => {
+            let at = index(&key, list.len(), path)?;
+            Ok(list.remove(at))
+        }
+    }
+}
+
+/// An index into a list, counted from its end where negative.
+fn index(key: &str, count: usize, path: &str) -> Result<usize> {
+    let wrong = || fail!(Patch, "{key:?} in {path} is not an index of a list of {count}");
+    let number: isize = key.parse().map_err(|_| wrong())?;
+    let at = if number < 0 {
+        count.checked_sub(number.unsigned_abs())
+    } else {
+        Some(number.unsigned_abs())
+    };
+    at.filter(|at| *at < count).ok_or_else(wrong)
+}
+
+fn unescape(part: &str) -> String {
+    part.replace("~1", "/").replace("~0", "~")
+}

@@ -1,0 +1,5 @@
+//! The two kinds of patches.
+
+pub mod json6902;
+mod list;
+pub mod strategic;

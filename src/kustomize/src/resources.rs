@@ -1,0 +1,170 @@
+//! The objects of a build in order, found by any identity they have or had without searching.
+
+use crate::error::{Error, ErrorKind, Result};
+use crate::id::Id;
+use crate::resource::Resource;
+use std::collections::HashMap;
+
+/// The objects of a build, in order.
+#[derive(Debug, Default)]
+pub struct Resources {
+    list: Vec<Resource>,
+    /// Built when asked for, dropped when names may have changed.
+    index: Option<Index>,
+}
+
+/// Positions by identity.
+#[derive(Debug, Default)]
+struct Index {
+    current: HashMap<Id, Vec<usize>>,
+    any: HashMap<Id, Vec<usize>>,
+    by_name: HashMap<String, Vec<usize>>,
+}
+
+impl Resources {
+    pub fn len(&self) -> usize {
+        self.list.len()
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.list.is_empty()
+    }
+
+    pub fn iter(&self) -> impl Iterator<Item = &Resource> {
+        self.list.iter()
+    }
+
+    pub fn as_slice(&self) -> &[Resource] {
+        &self.list
+    }
+
+    /// Every object, to be changed at will.
+    pub fn all_mut(&mut self) -> &mut Vec<Resource> {
+        self.index = None;
+        &mut self.list
+    }
+
+    /// Every object, for changes that leave names, kinds and namespaces alone.
+    pub fn contents_mut(&mut self) -> &mut [Resource] {
+        &mut self.list
+    }
+
+    pub fn into_list(self) -> Vec<Resource> {
+        self.list
+    }
+
+    pub fn get(&self, position: usize) -> &Resource {
+        &self.list[position]
+    }
+
+    /// Adds an object, whose identity must be new.
+    pub fn append(&mut self, resource: Resource) -> Result<()> {
+        let id = resource.id();
+        if !self.index().at_current(&id).is_empty() {
+            let error = Error::new(ErrorKind::Duplicate(resource.describe()));
+            return Err(match &resource.file {
+                Some(file) => error.at(file, resource.node.at),
+                None => error,
+            });
+        }
+        let position = self.list.len();
+        self.index().add(&resource, position);
+        self.list.push(resource);
+        Ok(())
+    }
+
+    pub fn append_all(&mut self, others: Resources) -> Result<()> {
+        others.list.into_iter().try_for_each(|resource| self.append(resource))
+    }
+
+    /// Positions of the objects that have this identity now.
+    pub fn find_current(&mut self, id: &Id) -> Vec<usize> {
+        self.index().at_current(id).to_vec()
+    }
+
+    /// Positions of the objects that have or had this identity.
+    pub fn find_any(&mut self, id: &Id) -> Vec<usize> {
+        self.index().any.get(id).cloned().unwrap_or_default()
+    }
+
+    /// Positions of the objects that have or had this name.
+    pub fn find_name(&mut self, name: &str) -> Vec<usize> {
+        self.index().by_name.get(name).cloned().unwrap_or_default()
+    }
+
+    /// Changes one object and keeps the index right.
+    pub fn modify<T>(&mut self, position: usize, change: impl FnOnce(&mut Resource) -> T) -> T {
+        let before =
+            self.index.is_some().then(|| (self.list[position].id(), self.list[position].all_ids()));
+        let result = change(&mut self.list[position]);
+        if let Some((id, all)) = before {
+            let resource = &self.list[position];
+            if resource.id() != id || resource.all_ids() != all {
+                self.index = None;
+            }
+        }
+        result
+    }
+
+    /// Puts an object in another's place.
+    pub fn replace(&mut self, position: usize, resource: Resource) {
+        self.modify(position, |old| *old = resource);
+    }
+
+    /// Drops what patches have deleted.
+    pub fn drop_gone(&mut self) {
+        if self.list.iter().any(Resource::is_gone) {
+            self.all_mut().retain(|resource| !resource.is_gone());
+        }
+    }
+
+    /// Complains about objects that have come to share an identity.
+    pub fn check_unique(&mut self) -> Result<()> {
+        if self.index.is_some()
+            && self.index().current.values().all(|positions| positions.len() == 1)
+        {
+            return Ok(());
+        }
+        let index = self.index();
+        let shared = index
+            .current
+            .values()
+            .filter(|positions| positions.len() > 1)
+            .map(|positions| positions[0])
+            .min();
+        match shared {
+            Some(position) => Err(Error::new(ErrorKind::Duplicate(self.list[position].describe()))),
+            None => Ok(()),
+        }
+    }
+
+    fn index(&mut self) -> &mut Index {
+        let list = &self.list;
+        self.index.get_or_insert_with(|| {
+            let mut index = Index::default();
+            for (position, resource) in
+                list.iter().enumerate().filter(|(_, resource)| !resource.is_gone())
+            {
+                index.add(resource, position);
+            }
+            index
+        })
+    }
+}
+
+impl Index {
+    fn at_current(&self, id: &Id) -> &[usize] {
+        self.current.get(id).map_or(&[], Vec::as_slice)
+    }
+
+    fn add(&mut self, resource: &Resource, position: usize) {
+        self.current.entry(resource.id()).or_default().push(position);
+        for id in resource.all_ids() {
+            let named = self.by_name.entry(id.name.clone()).or_default();
+            if named.last() != Some(&position) {
+                named.push(position);
+            }
+            self.any.entry(id).or_default().push(position);
+        }
+    }
+}

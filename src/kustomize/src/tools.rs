@@ -1,0 +1,47 @@
+//! The programs a build may ask for; the library itself starts none.
+
+use std::fmt::Debug;
+use std::io;
+use std::path::{Path, PathBuf};
+
+/// Programs outside of the build. The caller decides whether and how they run.
+pub trait Tools: Debug + Send + Sync {
+    /// Fetches a Git repository at a reference (empty for the default branch) and says where it lies.
+    fn clone_repository(&self, url: &str, reference: &str, submodules: bool)
+    -> io::Result<PathBuf>;
+
+    /// Runs a program in a directory and returns its standard output.
+    fn run(&self, program: &str, arguments: &[String], directory: &Path) -> io::Result<Vec<u8>>;
+
+    /// Makes an empty directory that lasts as long as the build.
+    fn scratch_directory(&self) -> io::Result<PathBuf>;
+
+    /// Writes a file into a scratch directory.
+    fn write(&self, path: &Path, content: &[u8]) -> io::Result<()>;
+}
+
+/// No programs at all.
+#[derive(Clone, Copy, Debug)]
+pub struct NoTools;
+
+fn none() -> io::Error {
+    io::Error::new(io::ErrorKind::Unsupported, "this build may not start other programs")
+}
+
+impl Tools for NoTools {
+    fn clone_repository(&self, _: &str, _: &str, _: bool) -> io::Result<PathBuf> {
+        Err(none())
+    }
+
+    fn run(&self, _: &str, _: &[String], _: &Path) -> io::Result<Vec<u8>> {
+        Err(none())
+    }
+
+    fn scratch_directory(&self) -> io::Result<PathBuf> {
+        Err(none())
+    }
+
+    fn write(&self, _: &Path, _: &[u8]) -> io::Result<()> {
+        Err(none())
+    }
+}

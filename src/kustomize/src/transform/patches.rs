@@ -1,0 +1,296 @@
+//! Patches: which objects they are for, and how each kind is applied.
+
+use crate::error::{Error, ErrorKind, Result, fail};
+use crate::id::Id;
+use crate::kustomization::{PatchEntry, PatchOptions};
+use crate::load::Loader;
+use crate::objects::parse_objects;
+use crate::patch::json6902::JsonPatch;
+use crate::patch::strategic;
+use crate::resource::Resource;
+use crate::resources::Resources;
+use crate::schema::Schemas;
+use crate::selector::{Pattern, Selector};
+use crate::warning::{Warning, WarningKind};
+use crate::yaml::Node;
+use std::path::{Path, PathBuf};
+
+/// A patch's text and where it comes from.
+struct Text {
+    text: String,
+    file: PathBuf,
+    line_offset: u32,
+}
+
+/// Applies one entry of `patches`.
+pub fn apply_entry(
+    loader: &Loader<'_>,
+    file: &Path,
+    entry: &PatchEntry,
+    resources: &mut Resources,
+) -> Result<()> {
+    let text = read_entry(loader, file, entry)?;
+    let strategic = parse_objects(&text.text, &text.file, text.line_offset);
+    let json = JsonPatch::parse(&text.text);
+    match (strategic, json) {
+        (Ok(patches), Ok(json)) if !patches.is_empty() && !json.is_empty() => {
+            Err(fail!(Patch, "this is both a strategic merge patch and a JSON patch"))
+        }
+        (Ok(patches), _) => {
+            let matched =
+                apply_strategic(loader, entry, with_options(patches, entry.options), resources)?;
+            warn_unless(matched, loader, file, entry);
+            Ok(())
+        }
+        (Err(_), Ok(json)) if json.is_empty() => Ok(()),
+        (Err(_), Ok(json)) => {
+            let Some(target) = &entry.target else {
+                return Err(fail!(Patch, "a JSON patch needs a target"));
+            };
+            let matched = apply_json(target, &json, resources, true)?;
+            warn_unless(matched, loader, file, entry);
+            Ok(())
+        }
+        // A list was meant as a JSON patch; anything else is taken for a strategic one.
+        (Err(strategic), Err(json)) => {
+            Err(if text.text.trim_start().starts_with(['-', '[']) { json } else { strategic })
+        }
+    }
+    .map_err(|error: Error| error.at(file, entry.at))
+}
+
+fn warn_unless(matched: bool, loader: &Loader<'_>, file: &Path, entry: &PatchEntry) {
+    if !matched {
+        let place = crate::error::Place {
+            file: file.to_owned(),
+            line: entry.at.line,
+            column: entry.at.column,
+        };
+        loader.context.warn(Warning { kind: WarningKind::PatchMatchesNothing, place: Some(place) });
+    }
+}
+
+fn read_entry(loader: &Loader<'_>, file: &Path, entry: &PatchEntry) -> Result<Text> {
+    let invalid = |reason: &str| {
+        let kind = ErrorKind::Invalid { field: "patches".to_owned(), reason: reason.to_owned() };
+        Err(Error::new(kind).at(file, entry.at))
+    };
+    match (entry.path.as_str(), entry.patch.trim()) {
+        ("", "") => invalid("a patch needs a path or a patch"),
+        ("", text) => Ok(Text {
+            text: text.to_owned(),
+            file: file.to_owned(),
+            line_offset: entry.patch_at.line,
+        }),
+        (path, "") => {
+            Ok(Text { text: loader.text(path)?, file: loader.path(path), line_offset: 0 })
+        }
+        _ => invalid("a patch takes a path or a patch, not both"),
+    }
+}
+
+fn with_options(mut patches: Vec<Resource>, options: PatchOptions) -> Vec<Resource> {
+    for patch in &mut patches {
+        patch.may_rename |= options.allow_name_change;
+        patch.may_change_kind |= options.allow_kind_change;
+    }
+    patches
+}
+
+/// Applies strategic merge patches by target or by the names they carry; false when a target matches nothing.
+fn apply_strategic(
+    loader: &Loader<'_>,
+    entry: &PatchEntry,
+    patches: Vec<Resource>,
+    resources: &mut Resources,
+) -> Result<bool> {
+    let hold = loader.context.schema();
+    let Some(target) = &entry.target else {
+        for patch in patches {
+            let position = find_one(resources, &patch.original_id())?;
+            resources.modify(position, |resource| merge(resource, &patch, hold.schemas()))?;
+        }
+        return Ok(true);
+    };
+    let [patch] = patches.as_slice() else {
+        return match patches.is_empty() {
+            true => Ok(true),
+            false => Err(fail!(
+                Patch,
+                "several strategic merge patches in one entry can't have a target"
+            )),
+        };
+    };
+    let selected = select(resources, target)?;
+    let matched = !selected.is_empty();
+    merge_into(resources, &selected, patch, hold.schemas())?;
+    Ok(matched)
+}
+
+/// Applies what `patchesStrategicMerge` lists: inline patches and files of patches.
+pub fn apply_strategic_list(
+    loader: &Loader<'_>,
+    file: &Path,
+    entries: &[String],
+    inline: &str,
+    resources: &mut Resources,
+) -> Result<()> {
+    let mut patches = Vec::new();
+    for entry in entries {
+        // What parses as objects is taken for a patch, everything else for a path.
+        match parse_objects(entry, file, 0) {
+            Ok(inline) => patches.extend(inline),
+            Err(_) => patches.extend(parse_objects(&loader.text(entry)?, &loader.path(entry), 0)?),
+        }
+    }
+    patches.extend(parse_objects(inline, file, 0)?);
+    if patches.is_empty() {
+        return Err(fail!(Patch, "patchesStrategicMerge has no patch in it"));
+    }
+    let hold = loader.context.schema();
+    for patch in &patches {
+        let position = find_one(resources, &patch.original_id())?;
+        merge_into(resources, &[position], patch, hold.schemas())?;
+    }
+    Ok(())
+}
+
+/// Applies an entry of `patchesJson6902`.
+pub fn apply_json_entry(
+    loader: &Loader<'_>,
+    file: &Path,
+    entry: &PatchEntry,
+    resources: &mut Resources,
+) -> Result<()> {
+    let target = entry.target.as_ref().filter(|target| !target.name.is_empty());
+    let Some(target) = target else {
+        return Err(fail!(Patch, "an entry of patchesJson6902 needs a target with a name")
+            .at(file, entry.at));
+    };
+    let text = match (entry.path.as_str(), entry.patch.as_str()) {
+        ("", "") => {
+            return Err(fail!(Patch, "an entry of patchesJson6902 needs a path or a patch")
+                .at(file, entry.at));
+        }
+        ("", text) => text.to_owned(),
+        (path, "") => loader.text(path)?,
+        _ => return Err(fail!(Patch, "a path or a patch, not both").at(file, entry.at)),
+    };
+    let patch = JsonPatch::parse(&text).map_err(|error| error.at(file, entry.at))?;
+    if patch.is_empty() {
+        return Err(fail!(Patch, "this patch is empty").at(file, entry.at));
+    }
+    let matched =
+        apply_json(target, &patch, resources, false).map_err(|error| error.at(file, entry.at))?;
+    warn_unless(matched, loader, file, entry);
+    Ok(())
+}
+
+fn apply_json(
+    target: &Selector,
+    patch: &JsonPatch,
+    resources: &mut Resources,
+    keep_name: bool,
+) -> Result<bool> {
+    let selected = select(resources, target)?;
+    for position in &selected {
+        resources.modify(*position, |resource| -> Result<()> {
+            if keep_name {
+                resource.store_previous();
+            }
+            resource.node = patch
+                .apply(&resource.node)
+                .map_err(|error| error.doing(format!("patching {}", resource.describe())))?;
+            rewrite_as_strings(resource, &["annotations"])
+        })?;
+    }
+    Ok(!selected.is_empty())
+}
+
+/// Positions of the objects that a selector takes.
+fn select(resources: &mut Resources, selector: &Selector) -> Result<Vec<usize>> {
+    let matcher = selector.compile()?;
+    if let Pattern::Text(name) = &matcher.name {
+        let named = resources.find_name(name);
+        return Ok(named
+            .into_iter()
+            .filter(|position| matcher.matches(resources.get(*position)))
+            .collect());
+    }
+    let all = resources.iter().enumerate();
+    Ok(all
+        .filter(|(_, resource)| matcher.matches(resource))
+        .map(|(position, _)| position)
+        .collect())
+}
+
+fn find_one(resources: &mut Resources, id: &Id) -> Result<usize> {
+    match resources.find_any(id).as_slice() {
+        [position] => Ok(*position),
+        [] => {
+            Err(fail!(NoMatch, "no object matches this patch for {id} ({})", id.gvk.api_version()))
+        }
+        _ => Err(fail!(Ambiguous, "several objects match this patch for {id}")),
+    }
+}
+
+/// Lays a patch over several objects, each of which lends it its version.
+fn merge_into(
+    resources: &mut Resources,
+    positions: &[usize],
+    patch: &Resource,
+    schemas: Schemas<'_>,
+) -> Result<()> {
+    let mut patch = patch.clone();
+    // kustomize reads the patch's labels and annotations as strings here, so that null doesn't delete them.
+    rewrite_as_strings(&mut patch, &["labels", "annotations"])?;
+    for position in positions {
+        let mut patch = patch.clone();
+        patch.set_api_version(resources.get(*position).api_version());
+        resources.modify(*position, |resource| merge(resource, &patch, schemas))?;
+    }
+    resources.drop_gone();
+    resources.check_unique()
+}
+
+/// Lays a patch over an object, which keeps its name, kind and namespace unless the patch may change them.
+fn merge(resource: &mut Resource, patch: &Resource, schemas: Schemas<'_>) -> Result<()> {
+    let (name, namespace) = (resource.name().to_owned(), resource.namespace().to_owned());
+    let kind = resource.kind().to_owned();
+    if patch.may_rename || patch.may_change_kind {
+        resource.store_previous();
+    }
+    let kept =
+        strategic::merge(&mut resource.node, patch.node.clone(), schemas).map_err(|error| {
+            let error = error.doing(format!("patching {kind} {name:?}"));
+            match &patch.file {
+                Some(file) => error.at(file, patch.node.at),
+                None => error,
+            }
+        })?;
+    if !kept {
+        resource.node = Node::null();
+    }
+    if resource.is_gone() {
+        return Ok(());
+    }
+    if !patch.may_change_kind {
+        resource.set_kind(&kind);
+    }
+    if !patch.may_rename {
+        resource.set_name(&name)?;
+    }
+    resource.set_namespace(&namespace)
+}
+
+fn rewrite_as_strings(resource: &mut Resource, fields: &[&str]) -> Result<()> {
+    for field in fields {
+        let entries = resource
+            .metadata_map(field)
+            .into_iter()
+            .map(|(key, value)| (key.to_owned(), value.to_owned()));
+        let entries: Vec<_> = entries.collect();
+        resource.set_metadata_map(field, entries)?;
+    }
+    Ok(())
+}

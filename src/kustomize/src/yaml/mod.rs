@@ -1,0 +1,22 @@
+//! YAML as kustomize reads and writes it: a tree with positions, the scalar rules of go-yaml, its two output styles.
+//!
+//! Reading is left to `saphyr-parser`, which knows the grammar; what a plain scalar *means* and how a document is laid
+//! out are go-yaml's habits, and both are here because the output must equal kustomize's byte for byte.
+
+mod documents;
+mod emit;
+mod node;
+mod number;
+mod parse;
+mod resolve;
+mod timestamp;
+mod typed;
+mod write;
+
+pub use documents::parse_documents;
+pub use emit::{to_document, to_yaml};
+pub use node::{Key, Mapping, Mark, Node, Scalar, Style, Tag, Value};
+pub use number::{go_json as go_json_number, go_shortest};
+pub use parse::{Dialect, Options as ParseOptions, YamlError, parse_document};
+pub use resolve::{Resolved, resolve};
+pub use typed::{TypeError, Typed, from_json, to_json, typed};

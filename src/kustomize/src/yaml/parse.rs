@@ -1,0 +1,312 @@
+//! From text to tree: anchors expanded, merge keys applied, sizes bounded.
+
+use super::node::{Key, Mapping, Mark, Node, Scalar, Sequence, Style, Tag, Value};
+use super::resolve::{Resolved, resolve};
+use saphyr_parser::{Event, Parser, ScalarStyle, Span};
+use std::borrow::Cow;
+use std::collections::HashMap;
+
+/// How deep a document may nest.
+const MAX_DEPTH: usize = 200;
+/// How many nodes one document may hold once its aliases are expanded (a bomb has billions).
+const MAX_NODES: usize = 4_000_000;
+
+/// Whose rules decide what a plain scalar means.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Dialect {
+    /// go-yaml v2, YAML 1.1: `yes` is a boolean. Kustomization files are read so.
+    V2,
+    /// go-yaml v3: `yes` is a string. Resources are read so.
+    V3,
+}
+
+/// What to do with a key that stands twice in one map.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Keys {
+    /// Refused, as are keys that aren't strings.
+    Strict,
+    /// The last one wins and every key is taken as text.
+    Loose,
+}
+
+/// How to read a document.
+#[derive(Clone, Copy, Debug)]
+pub struct Options {
+    pub dialect: Dialect,
+    pub keys: Keys,
+    /// Lines before this text in its file, so that positions count from the file's start.
+    pub line_offset: u32,
+}
+
+impl Options {
+    /// Resources and patches.
+    pub const RESOURCE: Self = Self { dialect: Dialect::V3, keys: Keys::Strict, line_offset: 0 };
+    /// Kustomization files and everything that kustomize turns into JSON before it reads it.
+    pub const CONFIG: Self = Self { dialect: Dialect::V2, keys: Keys::Loose, line_offset: 0 };
+    /// Text inside of a field, which keeps whatever it has.
+    pub const EMBEDDED: Self = Self { dialect: Dialect::V3, keys: Keys::Loose, line_offset: 0 };
+}
+
+/// Text that isn't YAML, or more of it than is let in.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{message}")]
+pub struct YamlError {
+    pub message: String,
+    pub at: Mark,
+}
+
+/// Reads the first document of a text; `None` where there is none.
+pub fn parse_document(text: &str, options: Options) -> Result<Option<Node>, YamlError> {
+    let text = text.strip_prefix('\u{feff}').unwrap_or(text);
+    let mut reader =
+        Reader { parser: Parser::new_from_str(text), options, anchors: HashMap::new(), nodes: 0 };
+    loop {
+        let (event, span) = reader.next()?;
+        match event {
+            Event::StreamEnd => return Ok(None),
+            Event::StreamStart | Event::DocumentStart(_) | Event::Nothing => {}
+            event => {
+                let node = reader.node(event, span, 0)?;
+                reader.expect_document_end()?;
+                return Ok(Some(node));
+            }
+        }
+    }
+}
+
+struct Reader<'input> {
+    parser: Parser<'input, saphyr_parser::StrInput<'input>>,
+    options: Options,
+    anchors: HashMap<usize, Anchored>,
+    nodes: usize,
+}
+
+struct Anchored {
+    node: Node,
+    size: usize,
+}
+
+impl<'input> Reader<'input> {
+    fn next(&mut self) -> Result<(Event<'input>, Span), YamlError> {
+        match self.parser.next_event() {
+            Some(Ok(event)) => Ok(event),
+            Some(Err(error)) => {
+                let mark = error.marker();
+                let at = self.mark(mark.line(), mark.col());
+                Err(YamlError { message: error.info().to_owned(), at })
+            }
+            None => Ok((Event::StreamEnd, Span::default())),
+        }
+    }
+
+    /// Whatever follows on the same document is a mistake; a second document is not looked at.
+    fn expect_document_end(&mut self) -> Result<(), YamlError> {
+        match self.next()? {
+            (Event::DocumentEnd | Event::StreamEnd, _) => Ok(()),
+            (_, span) => Err(self.fail("text after the end of the document", span)),
+        }
+    }
+
+    fn mark(&self, line: usize, column: usize) -> Mark {
+        let line = u32::try_from(line).unwrap_or(u32::MAX);
+        let column = u32::try_from(column).unwrap_or(u32::MAX);
+        Mark {
+            line: line.saturating_add(self.options.line_offset),
+            column: column.saturating_add(1),
+        }
+    }
+
+    fn at(&self, span: Span) -> Mark {
+        self.mark(span.start.line(), span.start.col())
+    }
+
+    fn fail(&self, message: impl Into<String>, span: Span) -> YamlError {
+        YamlError { message: message.into(), at: self.at(span) }
+    }
+
+    fn count(&mut self, nodes: usize, span: Span) -> Result<(), YamlError> {
+        self.nodes = self.nodes.saturating_add(nodes);
+        if self.nodes > MAX_NODES {
+            return Err(
+                self.fail(format!("more than {MAX_NODES} values once aliases are expanded"), span)
+            );
+        }
+        Ok(())
+    }
+
+    fn node(&mut self, event: Event<'input>, span: Span, depth: usize) -> Result<Node, YamlError> {
+        if depth > MAX_DEPTH {
+            return Err(self.fail(format!("nested deeper than {MAX_DEPTH} levels"), span));
+        }
+        let before = self.nodes;
+        self.count(1, span)?;
+        let at = self.at(span);
+        let (value, anchor) = match event {
+            Event::Scalar(text, style, anchor, tag) => {
+                let tag = tag.as_ref().map(|tag| tag_name(tag));
+                (Value::Scalar(self.scalar(text, style, tag.as_deref())), anchor)
+            }
+            Event::SequenceStart(anchor, _) => (Value::Sequence(self.sequence(depth)?), anchor),
+            Event::MappingStart(anchor, _) => (Value::Mapping(self.mapping(depth)?), anchor),
+            Event::Alias(anchor) => return self.alias(anchor, span),
+            _ => return Err(self.fail("unexpected end of the document", span)),
+        };
+        let node = Node { value, at };
+        if anchor != 0 {
+            self.anchors.insert(anchor, Anchored { node: node.clone(), size: self.nodes - before });
+        }
+        Ok(node)
+    }
+
+    fn alias(&mut self, anchor: usize, span: Span) -> Result<Node, YamlError> {
+        let size = match self.anchors.get(&anchor) {
+            Some(anchored) => anchored.size,
+            None => return Err(self.fail("an anchor that contains itself", span)),
+        };
+        self.count(size, span)?;
+        match self.anchors.get(&anchor) {
+            Some(anchored) => Ok(anchored.node.clone()),
+            None => Err(self.fail("an anchor that contains itself", span)),
+        }
+    }
+
+    fn scalar(&self, text: Cow<'input, str>, style: ScalarStyle, tag: Option<&str>) -> Scalar {
+        let style = match style {
+            ScalarStyle::Plain => Style::Plain,
+            ScalarStyle::SingleQuoted => Style::Single,
+            ScalarStyle::DoubleQuoted => Style::Double,
+            ScalarStyle::Literal => Style::Literal,
+            ScalarStyle::Folded => Style::Folded,
+        };
+        let written = tag.and_then(|tag| match tag {
+            "!" => None,
+            "!!str" => Some(Tag::Str),
+            "!!int" => Some(Tag::Int),
+            "!!float" => Some(Tag::Float),
+            "!!bool" => Some(Tag::Bool),
+            "!!null" => Some(Tag::Null),
+            "!!timestamp" => Some(Tag::Timestamp),
+            "!!binary" => Some(Tag::Binary),
+            _ => Some(Tag::Other),
+        });
+        let read = || match style {
+            Style::Plain if tag == Some("!") => Tag::Str,
+            Style::Plain if text == "<<" => Tag::Merge,
+            Style::Plain => tag_of(&resolve(self.options.dialect, &text)),
+            _ => Tag::Str,
+        };
+        Scalar {
+            tag: written.unwrap_or_else(read),
+            style,
+            tagged: written.is_some(),
+            text: text.into_owned(),
+        }
+    }
+
+    fn sequence(&mut self, depth: usize) -> Result<Sequence, YamlError> {
+        let mut items = Vec::new();
+        loop {
+            match self.next()? {
+                (Event::SequenceEnd, _) => return Ok(Sequence { items, flow: false }),
+                (event, span) => items.push(self.node(event, span, depth + 1)?),
+            }
+        }
+    }
+
+    fn mapping(&mut self, depth: usize) -> Result<Mapping, YamlError> {
+        let mut mapping = Mapping::default();
+        let mut merged = Vec::new();
+        loop {
+            let (event, span) = self.next()?;
+            if matches!(event, Event::MappingEnd) {
+                break;
+            }
+            let key = self.key(event, span, depth)?;
+            let (event, span) = self.next()?;
+            let node = self.node(event, span, depth + 1)?;
+            if key.tag == Tag::Merge {
+                self.collect_merged(node, span, &mut merged)?;
+                continue;
+            }
+            if self.options.keys == Keys::Strict && mapping.contains(&key.text) {
+                return Err(YamlError {
+                    message: format!("key {:?} stands twice in this map", key.text),
+                    at: key.at,
+                });
+            }
+            mapping.insert(key, node);
+        }
+        for source in merged {
+            for (key, node) in source.into_entries() {
+                if !mapping.contains(&key.text) {
+                    mapping.insert(key, node);
+                }
+            }
+        }
+        Ok(mapping)
+    }
+
+    fn key(&mut self, event: Event<'input>, span: Span, depth: usize) -> Result<Key, YamlError> {
+        let node = self.node(event, span, depth + 1)?;
+        let at = node.at;
+        let Value::Scalar(scalar) = node.value else {
+            return Err(YamlError {
+                message: "a key must be a string, not a list or a map".to_owned(),
+                at,
+            });
+        };
+        // The outermost map's keys become strings in Go whatever they look like; those of inner ones fail.
+        let stringlike = matches!(scalar.tag, Tag::Str | Tag::Merge | Tag::Other | Tag::Timestamp);
+        if self.options.keys == Keys::Strict && !stringlike && depth > 0 {
+            let message = format!("key {} must be a string; put it in quotes", scalar.text);
+            return Err(YamlError { message, at });
+        }
+        Ok(Key { text: scalar.text, tag: scalar.tag, style: scalar.style, at })
+    }
+
+    /// The maps that a `<<` key draws in, the ones that win first.
+    fn collect_merged(
+        &self,
+        node: Node,
+        span: Span,
+        into: &mut Vec<Mapping>,
+    ) -> Result<(), YamlError> {
+        match node.value {
+            Value::Mapping(mapping) => into.push(mapping),
+            Value::Sequence(sequence) => {
+                for item in sequence.items {
+                    match item.value {
+                        Value::Mapping(mapping) => into.push(mapping),
+                        _ => return Err(self.fail("<< takes a map or a list of maps", span)),
+                    }
+                }
+            }
+            Value::Scalar(_) => return Err(self.fail("<< takes a map or a list of maps", span)),
+        }
+        Ok(())
+    }
+}
+
+/// The type that a plain scalar is read as.
+pub(super) fn tag_of(resolved: &Resolved) -> Tag {
+    match resolved {
+        Resolved::Null => Tag::Null,
+        Resolved::Bool(_) => Tag::Bool,
+        Resolved::Int(_) | Resolved::Uint(_) => Tag::Int,
+        Resolved::Float(_) => Tag::Float,
+        Resolved::Timestamp(_) => Tag::Timestamp,
+        Resolved::Str => Tag::Str,
+    }
+}
+
+/// The short name of a written tag: `!!int` for the core schema's, the tag itself for others.
+fn tag_name(tag: &saphyr_parser::Tag) -> String {
+    match (tag.handle.as_str(), tag.suffix.as_str()) {
+        ("tag:yaml.org,2002:" | "!!", suffix) => format!("!!{suffix}"),
+        ("" | "!", "") => "!".to_owned(),
+        (handle, suffix) => match format!("{handle}{suffix}").strip_prefix("tag:yaml.org,2002:") {
+            Some(suffix) => format!("!!{suffix}"),
+            None => format!("{handle}{suffix}"),
+        },
+    }
+}

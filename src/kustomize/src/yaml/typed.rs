@@ -1,0 +1,146 @@
+//! From scalars to typed values, the way a round trip through go-yaml and Go's JSON leaves them.
+
+use super::emit::embedded_style;
+use super::node::{Key, Mapping, Mark, Node, Scalar, Style, Tag, Value};
+use super::number::{go_json, go_shortest};
+use super::parse::{Dialect, tag_of};
+use super::resolve::{Resolved, resolve};
+use base64::Engine;
+use std::borrow::Cow;
+
+/// A scalar's value as Kubernetes reads it.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Typed<'a> {
+    Null,
+    Bool(bool),
+    Int(i64),
+    Uint(u64),
+    Float(f64),
+    Str(Cow<'a, str>),
+}
+
+/// A scalar whose text doesn't fit its type, for example `!!int yes`.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{text:?} is not {expected}")]
+pub struct TypeError {
+    pub text: String,
+    pub expected: &'static str,
+    pub at: Mark,
+}
+
+/// The value of a scalar.
+///
+/// A tag that the text implies anyway is not written by go-yaml, so quotes then turn the value into a string; a tag
+/// that the text does not imply is written, and the text must fit it.
+pub fn typed<'a>(scalar: &'a Scalar, at: Mark, dialect: Dialect) -> Result<Typed<'a>, TypeError> {
+    let text = scalar.text.as_str();
+    let string = || Ok(Typed::Str(Cow::Borrowed(text)));
+    let expected = match scalar.tag {
+        Tag::Str | Tag::Other | Tag::Merge => return string(),
+        Tag::Binary => return Ok(Typed::Str(Cow::Owned(decode_binary(text)))),
+        Tag::Unset if scalar.style != Style::Plain => return string(),
+        Tag::Unset => return value_of(resolve(dialect, text), text, at, dialect),
+        Tag::Int => "an integer",
+        Tag::Float => "a number",
+        Tag::Bool => "a boolean",
+        Tag::Null => "null",
+        Tag::Timestamp => "a date",
+    };
+    let resolved = resolve(dialect, text);
+    let implied = tag_of(&resolved) == scalar.tag;
+    match resolved {
+        _ if implied && !scalar.tagged && scalar.style != Style::Plain => string(),
+        resolved if implied => value_of(resolved, text, at, dialect),
+        Resolved::Int(value) if scalar.tag == Tag::Float => Ok(json_number(value as f64)),
+        _ => Err(TypeError { text: text.to_owned(), expected, at }),
+    }
+}
+
+fn value_of<'a>(
+    resolved: Resolved,
+    text: &'a str,
+    at: Mark,
+    dialect: Dialect,
+) -> Result<Typed<'a>, TypeError> {
+    Ok(match resolved {
+        Resolved::Null => Typed::Null,
+        Resolved::Bool(value) => Typed::Bool(value),
+        Resolved::Int(value) => Typed::Int(value),
+        Resolved::Uint(value) => Typed::Uint(value),
+        Resolved::Float(value) if value.is_finite() => json_number(value),
+        Resolved::Float(_) => {
+            return Err(TypeError {
+                text: text.to_owned(),
+                expected: "a number that JSON can hold",
+                at,
+            });
+        }
+        Resolved::Timestamp(normal) if dialect == Dialect::V3 => Typed::Str(Cow::Owned(normal)),
+        Resolved::Timestamp(_) | Resolved::Str => Typed::Str(Cow::Borrowed(text)),
+    })
+}
+
+/// A float after its way through JSON, where `1.0` is `1` and therefore an integer.
+fn json_number(value: f64) -> Typed<'static> {
+    match resolve(Dialect::V2, &go_json(value)) {
+        Resolved::Int(value) => Typed::Int(value),
+        Resolved::Uint(value) => Typed::Uint(value),
+        _ => Typed::Float(value),
+    }
+}
+
+fn decode_binary(text: &str) -> String {
+    let packed: String = text.split_ascii_whitespace().collect();
+    match base64::engine::general_purpose::STANDARD.decode(packed) {
+        Ok(bytes) => String::from_utf8_lossy(&bytes).into_owned(),
+        Err(_) => text.to_owned(),
+    }
+}
+
+/// A tree as JSON, with the types that Kubernetes would read.
+pub fn to_json(node: &Node, dialect: Dialect) -> Result<serde_json::Value, TypeError> {
+    Ok(match &node.value {
+        Value::Scalar(scalar) => match typed(scalar, node.at, dialect)? {
+            Typed::Null => serde_json::Value::Null,
+            Typed::Bool(value) => value.into(),
+            Typed::Int(value) => value.into(),
+            Typed::Uint(value) => value.into(),
+            Typed::Float(value) => value.into(),
+            Typed::Str(text) => text.into_owned().into(),
+        },
+        Value::Sequence(sequence) => {
+            let items: Result<Vec<_>, _> =
+                sequence.items.iter().map(|item| to_json(item, dialect)).collect();
+            items?.into()
+        }
+        Value::Mapping(mapping) => {
+            let mut object = serde_json::Map::with_capacity(mapping.len());
+            for (key, value) in mapping.iter() {
+                object.insert(key.text.clone(), to_json(value, dialect)?);
+            }
+            object.into()
+        }
+    })
+}
+
+/// A tree from JSON, with numbers as Go's floats, which is what kustomize makes of a JSON-patched object.
+pub fn from_json(value: &serde_json::Value) -> Node {
+    match value {
+        serde_json::Value::Null => Node::null(),
+        serde_json::Value::Bool(value) => Node::bool(*value),
+        serde_json::Value::Number(number) => {
+            let text = number.as_f64().map_or_else(|| number.to_string(), go_shortest);
+            let tag = tag_of(&resolve(Dialect::V3, &text));
+            Node::scalar(Scalar { text, tag, style: Style::Plain, tagged: false })
+        }
+        serde_json::Value::String(text) => {
+            Node::scalar(Scalar { style: embedded_style(text), ..Scalar::string(text.as_str()) })
+        }
+        serde_json::Value::Array(items) => Node::sequence(items.iter().map(from_json).collect()),
+        serde_json::Value::Object(object) => {
+            let entries =
+                object.iter().map(|(key, value)| (Key::new(key.as_str()), from_json(value)));
+            Node::mapping(entries.collect::<Mapping>())
+        }
+    }
+}
