@@ -123,7 +123,7 @@ fn through_json(node: &Node) -> Result<Node, crate::yaml::TypeError> {
             }
             serde_json::Value::Object(object) => {
                 let entries =
-                    object.iter().map(|(key, value)| (Key::new(key.as_str()), build(value, at)));
+                    object.iter().map(|(key, value)| (Key::string(key.as_str()), build(value, at)));
                 Node::mapping(entries.collect::<Mapping>())
             }
         };

@@ -6,7 +6,7 @@
 use super::list;
 use crate::error::{Result, fail};
 use crate::schema::{Schema, Schemas};
-use crate::yaml::{Mapping, Node, Scalar, Style, Value};
+use crate::yaml::{Key, Mapping, Node, Scalar, Style, Tag, Value};
 
 /// The key of a map that says what to do with it.
 pub(super) const DIRECTIVE: &str = "$patch";
@@ -165,7 +165,9 @@ fn merge_fields<'s>(
         }
         let field = schema.and_then(|schema| schema.field(&key.text));
         if walk(None, Some(patch), field, schemas)? == Outcome::Theirs && !patch.is_null() {
-            added.push((key.clone(), std::mem::replace(patch, Node::null())));
+            // The key keeps its quotes but not its type.
+            let key = Key { tag: Tag::Unset, ..key.clone() };
+            added.push((key, std::mem::replace(patch, Node::null())));
         }
     }
     for (key, value) in added {

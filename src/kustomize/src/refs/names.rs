@@ -46,6 +46,7 @@ struct Reference<'a> {
 
 /// Rewrites every reference to a renamed object.
 pub fn fix(resources: &mut Resources, config: &Config) -> Result<()> {
+    resources.iter().try_for_each(|resource| subject_namespaces(resource).map(drop))?;
     let candidates = Candidates::new(resources);
     if candidates.by_old_name.is_empty() {
         return Ok(());
@@ -124,7 +125,7 @@ fn subject_namespaces(resource: &Resource) -> Result<HashSet<String>> {
         let is_account = subject.get("kind").is_some_and(|kind| kind.text() == "ServiceAccount");
         if let (Some(namespace), true) = (subject.get("namespace"), is_account) {
             match namespace.as_scalar() {
-                Some(scalar) if scalar.tag != Tag::Null => namespaces.insert(scalar.text.clone()),
+                Some(scalar) if scalar.is_stringlike() => namespaces.insert(scalar.text.clone()),
                 _ => {
                     return Err(fail!(
                         BadObject,

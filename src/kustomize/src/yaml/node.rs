@@ -87,9 +87,14 @@ pub struct Key {
 }
 
 impl Key {
-    /// A key that the build adds.
+    /// A key that the build adds; as in kustomize, it turns into a number if it looks like one.
     pub fn new(text: impl Into<String>) -> Self {
-        Self { text: text.into(), tag: Tag::Str, style: Style::Plain, at: Mark::default() }
+        Self { text: text.into(), tag: Tag::Unset, style: Style::Plain, at: Mark::default() }
+    }
+
+    /// A key that is a string whatever it looks like.
+    pub fn string(text: impl Into<String>) -> Self {
+        Self { tag: Tag::Str, ..Self::new(text) }
     }
 }
 
@@ -137,6 +142,12 @@ impl Scalar {
 }
 
 impl Mapping {
+    /// The same map, written in brackets or not.
+    pub fn in_brackets(mut self, flow: bool) -> Self {
+        self.flow = flow;
+        self
+    }
+
     pub fn len(&self) -> usize {
         self.entries.len()
     }

@@ -22,29 +22,32 @@ pub enum Dialect {
 
 /// What to do with a key that stands twice in one map.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Keys {
-    /// Refused, as are keys that aren't strings.
-    Strict,
-    /// The last one wins and every key is taken as text.
-    Loose,
+pub enum Twice {
+    Refused,
+    LastWins,
 }
 
 /// How to read a document.
 #[derive(Clone, Copy, Debug)]
 pub struct Options {
     pub dialect: Dialect,
-    pub keys: Keys,
+    pub twice: Twice,
+    /// Whether to find out which lists and maps are in brackets, for documents that are written again.
+    pub flow: bool,
     /// Lines before this text in its file, so that positions count from the file's start.
     pub line_offset: u32,
 }
 
 impl Options {
     /// Resources and patches.
-    pub const RESOURCE: Self = Self { dialect: Dialect::V3, keys: Keys::Strict, line_offset: 0 };
+    pub const RESOURCE: Self =
+        Self { dialect: Dialect::V3, twice: Twice::Refused, flow: false, line_offset: 0 };
     /// Kustomization files and everything that kustomize turns into JSON before it reads it.
-    pub const CONFIG: Self = Self { dialect: Dialect::V2, keys: Keys::Loose, line_offset: 0 };
+    pub const CONFIG: Self =
+        Self { dialect: Dialect::V2, twice: Twice::LastWins, flow: false, line_offset: 0 };
     /// Text inside of a field, which keeps whatever it has.
-    pub const EMBEDDED: Self = Self { dialect: Dialect::V3, keys: Keys::Loose, line_offset: 0 };
+    pub const EMBEDDED: Self =
+        Self { dialect: Dialect::V3, twice: Twice::LastWins, flow: true, line_offset: 0 };
 }
 
 /// Text that isn't YAML, or more of it than is let in.
@@ -58,8 +61,13 @@ pub struct YamlError {
 /// Reads the first document of a text; `None` where there is none.
 pub fn parse_document(text: &str, options: Options) -> Result<Option<Node>, YamlError> {
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
-    let mut reader =
-        Reader { parser: Parser::new_from_str(text), options, anchors: HashMap::new(), nodes: 0 };
+    let mut reader = Reader {
+        parser: Parser::new_from_str(text),
+        lines: text.lines().filter(|_| options.flow).collect(),
+        options,
+        anchors: HashMap::new(),
+        nodes: 0,
+    };
     loop {
         let (event, span) = reader.next()?;
         match event {
@@ -76,6 +84,8 @@ pub fn parse_document(text: &str, options: Options) -> Result<Option<Node>, Yaml
 
 struct Reader<'input> {
     parser: Parser<'input, saphyr_parser::StrInput<'input>>,
+    /// The text by lines, where brackets are asked about.
+    lines: Vec<&'input str>,
     options: Options,
     anchors: HashMap<usize, Anchored>,
     nodes: usize,
@@ -124,6 +134,11 @@ impl<'input> Reader<'input> {
         YamlError { message: message.into(), at: self.at(span) }
     }
 
+    fn starts_with(&self, bracket: char, span: Span) -> bool {
+        let line = span.start.line().checked_sub(1).and_then(|line| self.lines.get(line));
+        line.and_then(|line| line.chars().nth(span.start.col())) == Some(bracket)
+    }
+
     fn count(&mut self, nodes: usize, span: Span) -> Result<(), YamlError> {
         self.nodes = self.nodes.saturating_add(nodes);
         if self.nodes > MAX_NODES {
@@ -146,8 +161,14 @@ impl<'input> Reader<'input> {
                 let tag = tag.as_ref().map(|tag| tag_name(tag));
                 (Value::Scalar(self.scalar(text, style, tag.as_deref())), anchor)
             }
-            Event::SequenceStart(anchor, _) => (Value::Sequence(self.sequence(depth)?), anchor),
-            Event::MappingStart(anchor, _) => (Value::Mapping(self.mapping(depth)?), anchor),
+            Event::SequenceStart(anchor, _) => {
+                let flow = self.starts_with('[', span);
+                (Value::Sequence(Sequence { flow, ..self.sequence(depth)? }), anchor)
+            }
+            Event::MappingStart(anchor, _) => {
+                let flow = self.starts_with('{', span);
+                (Value::Mapping(self.mapping(depth)?.in_brackets(flow)), anchor)
+            }
             Event::Alias(anchor) => return self.alias(anchor, span),
             _ => return Err(self.fail("unexpected end of the document", span)),
         };
@@ -228,7 +249,7 @@ impl<'input> Reader<'input> {
                 self.collect_merged(node, span, &mut merged)?;
                 continue;
             }
-            if self.options.keys == Keys::Strict && mapping.contains(&key.text) {
+            if self.options.twice == Twice::Refused && mapping.contains(&key.text) {
                 return Err(YamlError {
                     message: format!("key {:?} stands twice in this map", key.text),
                     at: key.at,
@@ -255,12 +276,6 @@ impl<'input> Reader<'input> {
                 at,
             });
         };
-        // The outermost map's keys become strings in Go whatever they look like; those of inner ones fail.
-        let stringlike = matches!(scalar.tag, Tag::Str | Tag::Merge | Tag::Other | Tag::Timestamp);
-        if self.options.keys == Keys::Strict && !stringlike && depth > 0 {
-            let message = format!("key {} must be a string; put it in quotes", scalar.text);
-            return Err(YamlError { message, at });
-        }
         Ok(Key { text: scalar.text, tag: scalar.tag, style: scalar.style, at })
     }
 

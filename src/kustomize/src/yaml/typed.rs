@@ -98,7 +98,13 @@ fn decode_binary(text: &str) -> String {
 }
 
 /// A tree as JSON, with the types that Kubernetes would read.
+///
+/// Keys must be strings, but for the outermost map's, which Go turns into strings.
 pub fn to_json(node: &Node, dialect: Dialect) -> Result<serde_json::Value, TypeError> {
+    convert(node, dialect, true)
+}
+
+fn convert(node: &Node, dialect: Dialect, outermost: bool) -> Result<serde_json::Value, TypeError> {
     Ok(match &node.value {
         Value::Scalar(scalar) => match typed(scalar, node.at, dialect)? {
             Typed::Null => serde_json::Value::Null,
@@ -110,17 +116,30 @@ pub fn to_json(node: &Node, dialect: Dialect) -> Result<serde_json::Value, TypeE
         },
         Value::Sequence(sequence) => {
             let items: Result<Vec<_>, _> =
-                sequence.items.iter().map(|item| to_json(item, dialect)).collect();
+                sequence.items.iter().map(|item| convert(item, dialect, false)).collect();
             items?.into()
         }
         Value::Mapping(mapping) => {
             let mut object = serde_json::Map::with_capacity(mapping.len());
             for (key, value) in mapping.iter() {
-                object.insert(key.text.clone(), to_json(value, dialect)?);
+                if dialect == Dialect::V3 && !outermost && !is_string_key(key) {
+                    let expected = "a string, as keys must be; put it in quotes";
+                    return Err(TypeError { text: key.text.clone(), expected, at: key.at });
+                }
+                object.insert(key.text.clone(), convert(value, dialect, false)?);
             }
             object.into()
         }
     })
+}
+
+/// Whether a key is still a string after go-yaml has written and read it.
+fn is_string_key(key: &Key) -> bool {
+    match key.tag {
+        Tag::Str | Tag::Other | Tag::Merge | Tag::Binary => true,
+        Tag::Unset => key.style != Style::Plain || resolve(Dialect::V3, &key.text) == Resolved::Str,
+        Tag::Int | Tag::Float | Tag::Bool | Tag::Null | Tag::Timestamp => false,
+    }
 }
 
 /// A tree from JSON, with numbers as Go's floats, which is what kustomize makes of a JSON-patched object.
@@ -139,7 +158,7 @@ pub fn from_json(value: &serde_json::Value) -> Node {
         serde_json::Value::Array(items) => Node::sequence(items.iter().map(from_json).collect()),
         serde_json::Value::Object(object) => {
             let entries =
-                object.iter().map(|(key, value)| (Key::new(key.as_str()), from_json(value)));
+                object.iter().map(|(key, value)| (Key::string(key.as_str()), from_json(value)));
             Node::mapping(entries.collect::<Mapping>())
         }
     }
