@@ -114,10 +114,6 @@ impl<'a> Reading<'a> {
 }
 
 impl<'a> Fields<'a> {
-    pub fn reading(&self) -> Reading<'a> {
-        self.reading
-    }
-
     pub fn at(&self) -> Mark {
         self.node.at
     }

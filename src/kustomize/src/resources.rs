@@ -26,16 +26,8 @@ impl Resources {
         self.list.len()
     }
 
-    pub fn is_empty(&self) -> bool {
-        self.list.is_empty()
-    }
-
     pub fn iter(&self) -> impl Iterator<Item = &Resource> {
         self.list.iter()
-    }
-
-    pub fn as_slice(&self) -> &[Resource] {
-        &self.list
     }
 
     /// Every object, to be changed at will.
@@ -75,11 +67,6 @@ impl Resources {
 
     pub fn append_all(&mut self, others: Resources) -> Result<()> {
         others.list.into_iter().try_for_each(|resource| self.append(resource))
-    }
-
-    /// Positions of the objects that have this identity now.
-    pub fn find_current(&mut self, id: &Id) -> Vec<usize> {
-        self.index().at_current(id).to_vec()
     }
 
     /// Positions of the objects that have or had this identity.

@@ -10,8 +10,14 @@ pub trait Tools: Debug + Send + Sync {
     fn clone_repository(&self, url: &str, reference: &str, submodules: bool)
     -> io::Result<PathBuf>;
 
-    /// Runs a program in a directory and returns its standard output.
-    fn run(&self, program: &str, arguments: &[String], directory: &Path) -> io::Result<Vec<u8>>;
+    /// Runs a program in a directory, with these variables besides its own, and returns its standard output.
+    fn run(
+        &self,
+        program: &str,
+        arguments: &[String],
+        environment: &[(String, String)],
+        directory: &Path,
+    ) -> io::Result<Vec<u8>>;
 
     /// Makes an empty directory that lasts as long as the build.
     fn scratch_directory(&self) -> io::Result<PathBuf>;
@@ -33,7 +39,7 @@ impl Tools for NoTools {
         Err(none())
     }
 
-    fn run(&self, _: &str, _: &[String], _: &Path) -> io::Result<Vec<u8>> {
+    fn run(&self, _: &str, _: &[String], _: &[(String, String)], _: &Path) -> io::Result<Vec<u8>> {
         Err(none())
     }
 

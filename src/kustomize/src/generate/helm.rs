@@ -33,10 +33,10 @@ pub fn inflate(
     let home = chart_home(loader, chart, globals);
     let directory = home.join(&chart.name);
     if !loader.context.files.is_dir(&directory) {
-        pull(loader, chart, &home)?;
+        pull(loader, chart, globals, &home)?;
     }
     let values = values_file(loader, chart, &directory)?;
-    let output = run(loader, &template_arguments(loader, chart, &directory, &values))?;
+    let output = run(loader, globals, &template_arguments(loader, chart, &directory, &values))?;
     let text = String::from_utf8(output).map_err(|_| Error::new(ErrorKind::NotText))?;
     let mut resources = parse_objects(&text, &directory, 0)?;
     for resource in &mut resources {
@@ -55,13 +55,24 @@ fn chart_home(loader: &Loader<'_>, chart: &HelmChart, globals: &HelmGlobals) -> 
     }
 }
 
-fn run(loader: &Loader<'_>, arguments: &[String]) -> Result<Vec<u8>> {
+fn run(loader: &Loader<'_>, globals: &HelmGlobals, arguments: &[String]) -> Result<Vec<u8>> {
     let options = loader.context.options;
-    let output = options.tools.run(&options.helm_command, arguments, &loader.root);
-    output.map_err(|error| fail!(Tool, "{} {}: {error}", options.helm_command, arguments.join(" ")))
+    let io = |error| fail!(Tool, "{} {}: {error}", options.helm_command, arguments.join(" "));
+    let home = if globals.config_home.is_empty() {
+        text(&options.tools.scratch_directory().map_err(io)?.join("helm"))
+    } else {
+        globals.config_home.clone()
+    };
+    let variable = |name: &str, below: &str| (name.to_owned(), format!("{home}{below}"));
+    let environment = [
+        variable("HELM_CONFIG_HOME", ""),
+        variable("HELM_CACHE_HOME", "/.cache"),
+        variable("HELM_DATA_HOME", "/.data"),
+    ];
+    options.tools.run(&options.helm_command, arguments, &environment, &loader.root).map_err(io)
 }
 
-fn pull(loader: &Loader<'_>, chart: &HelmChart, home: &Path) -> Result<()> {
+fn pull(loader: &Loader<'_>, chart: &HelmChart, globals: &HelmGlobals, home: &Path) -> Result<()> {
     if chart.repo.is_empty() {
         return Err(fail!(
             NoMatch,
@@ -82,7 +93,7 @@ fn pull(loader: &Loader<'_>, chart: &HelmChart, home: &Path) -> Result<()> {
     if chart.devel {
         arguments.push("--devel".to_owned());
     }
-    run(loader, &arguments).map(drop)
+    run(loader, globals, &arguments).map(drop)
 }
 
 /// The values that helm is given: the chart's or another file, with the inline values laid over or under it.

@@ -156,8 +156,9 @@ pub fn read_kustomization(reading: Reading<'_>, node: &Node) -> Result<Kustomiza
         }
     }
     let is_empty = node.as_mapping().is_none_or(|mapping| {
+        // An empty list or map still says something to kustomize.
         let empty = |node: &Node| {
-            node.is_null_or_empty() || node.text().is_empty() && node.as_scalar().is_some()
+            node.as_scalar().is_some_and(|scalar| node.is_null() || scalar.text.is_empty())
         };
         mapping.iter().all(|(key, node)| {
             key.text.eq_ignore_ascii_case("kind")

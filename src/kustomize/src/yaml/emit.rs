@@ -149,8 +149,26 @@ fn string_style(text: &str) -> Style {
 
 fn sorted(mapping: &Mapping) -> Vec<(&str, &Node)> {
     let mut entries: Vec<_> = mapping.iter().map(|(key, node)| (key.text.as_str(), node)).collect();
-    entries.sort_by(|(a, _), (b, _)| natural(a, b));
-    entries
+    entries.sort_unstable_by_key(|(key, _)| *key);
+    merge_sort(entries)
+}
+
+/// Sorts by [`natural`], which is no total order (`a2` < `a10` < `a1b` < `a2`): the standard library may panic on it.
+fn merge_sort<'a>(mut entries: Vec<(&'a str, &'a Node)>) -> Vec<(&'a str, &'a Node)> {
+    if entries.is_sorted_by(|(a, _), (b, _)| natural(a, b) != Ordering::Greater) {
+        return entries;
+    }
+    let right = merge_sort(entries.split_off(entries.len() / 2));
+    let left = merge_sort(entries);
+    let mut merged = Vec::with_capacity(left.len() + right.len());
+    let (mut left, mut right) = (left.into_iter().peekable(), right.into_iter().peekable());
+    while let (Some((a, _)), Some((b, _))) = (left.peek(), right.peek()) {
+        let next = if natural(a, b) == Ordering::Greater { right.next() } else { left.next() };
+        merged.extend(next);
+    }
+    merged.extend(left);
+    merged.extend(right);
+    merged
 }
 
 /// go-yaml's order of keys: letters after everything else, digits by their value.

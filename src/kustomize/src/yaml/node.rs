@@ -168,10 +168,6 @@ impl Mapping {
         self.entries.contains_key(key)
     }
 
-    pub fn entry(&self, key: &str) -> Option<(&Key, &Node)> {
-        self.entries.get_key_value(key)
-    }
-
     /// Sets a field; an existing key keeps its place and its own key node.
     pub fn insert(&mut self, key: impl Into<Key>, node: Node) -> Option<Node> {
         self.entries.insert(key.into(), node)
@@ -187,10 +183,6 @@ impl Mapping {
 
     pub fn iter_mut(&mut self) -> impl Iterator<Item = (&Key, &mut Node)> {
         self.entries.iter_mut()
-    }
-
-    pub fn keys(&self) -> impl Iterator<Item = &str> {
-        self.entries.keys().map(|key| key.text.as_str())
     }
 
     pub fn retain(&mut self, mut keep: impl FnMut(&Key, &mut Node) -> bool) {

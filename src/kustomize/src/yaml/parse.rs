@@ -32,7 +32,7 @@ pub enum Twice {
 pub struct Options {
     pub dialect: Dialect,
     pub twice: Twice,
-    /// Whether to find out which lists and maps are in brackets, for documents that are written again.
+    /// Whether to find out which lists and maps are in brackets, which matters to what is written again.
     pub flow: bool,
     /// Lines before this text in its file, so that positions count from the file's start.
     pub line_offset: u32,
@@ -41,7 +41,7 @@ pub struct Options {
 impl Options {
     /// Resources and patches.
     pub const RESOURCE: Self =
-        Self { dialect: Dialect::V3, twice: Twice::Refused, flow: false, line_offset: 0 };
+        Self { dialect: Dialect::V3, twice: Twice::Refused, flow: true, line_offset: 0 };
     /// Kustomization files and everything that kustomize turns into JSON before it reads it.
     pub const CONFIG: Self =
         Self { dialect: Dialect::V2, twice: Twice::LastWins, flow: false, line_offset: 0 };
@@ -67,6 +67,7 @@ pub fn parse_document(text: &str, options: Options) -> Result<Option<Node>, Yaml
         options,
         anchors: HashMap::new(),
         nodes: 0,
+        brackets: 0,
     };
     loop {
         let (event, span) = reader.next()?;
@@ -89,6 +90,8 @@ struct Reader<'input> {
     options: Options,
     anchors: HashMap<usize, Anchored>,
     nodes: usize,
+    /// How many brackets are open.
+    brackets: usize,
 }
 
 struct Anchored {
@@ -134,9 +137,16 @@ impl<'input> Reader<'input> {
         YamlError { message: message.into(), at: self.at(span) }
     }
 
-    fn starts_with(&self, bracket: char, span: Span) -> bool {
+    /// Notes that a collection begins; says whether it does with a bracket.
+    fn enter(&mut self, bracket: char, span: Span) -> bool {
         let line = span.start.line().checked_sub(1).and_then(|line| self.lines.get(line));
-        line.and_then(|line| line.chars().nth(span.start.col())) == Some(bracket)
+        let flow = line.and_then(|line| line.chars().nth(span.start.col())) == Some(bracket);
+        self.brackets += usize::from(flow);
+        flow
+    }
+
+    fn leave(&mut self, flow: bool) {
+        self.brackets -= usize::from(flow);
     }
 
     fn count(&mut self, nodes: usize, span: Span) -> Result<(), YamlError> {
@@ -162,12 +172,16 @@ impl<'input> Reader<'input> {
                 (Value::Scalar(self.scalar(text, style, tag.as_deref())), anchor)
             }
             Event::SequenceStart(anchor, _) => {
-                let flow = self.starts_with('[', span);
-                (Value::Sequence(Sequence { flow, ..self.sequence(depth)? }), anchor)
+                let flow = self.enter('[', span);
+                let items = self.sequence(depth)?;
+                self.leave(flow);
+                (Value::Sequence(Sequence { items, flow }), anchor)
             }
             Event::MappingStart(anchor, _) => {
-                let flow = self.starts_with('{', span);
-                (Value::Mapping(self.mapping(depth)?.in_brackets(flow)), anchor)
+                let flow = self.enter('{', span);
+                let mapping = self.mapping(depth)?;
+                self.leave(flow);
+                (Value::Mapping(mapping.in_brackets(flow)), anchor)
             }
             Event::Alias(anchor) => return self.alias(anchor, span),
             _ => return Err(self.fail("unexpected end of the document", span)),
@@ -199,6 +213,10 @@ impl<'input> Reader<'input> {
             ScalarStyle::Literal => Style::Literal,
             ScalarStyle::Folded => Style::Folded,
         };
+        // Between brackets go-yaml writes a null that was left out as '', and so it comes back as a string.
+        let left_out =
+            self.brackets > 0 && text.is_empty() && style == Style::Plain && tag.is_none();
+        let style = if left_out { Style::Single } else { style };
         let written = tag.and_then(|tag| match tag {
             "!" => None,
             "!!str" => Some(Tag::Str),
@@ -211,8 +229,8 @@ impl<'input> Reader<'input> {
             _ => Some(Tag::Other),
         });
         let read = || match style {
-            Style::Plain if tag == Some("!") => Tag::Str,
             Style::Plain if text == "<<" => Tag::Merge,
+            Style::Single if text.is_empty() && left_out => Tag::Null,
             Style::Plain => tag_of(&resolve(self.options.dialect, &text)),
             _ => Tag::Str,
         };
@@ -224,11 +242,11 @@ impl<'input> Reader<'input> {
         }
     }
 
-    fn sequence(&mut self, depth: usize) -> Result<Sequence, YamlError> {
+    fn sequence(&mut self, depth: usize) -> Result<Vec<Node>, YamlError> {
         let mut items = Vec::new();
         loop {
             match self.next()? {
-                (Event::SequenceEnd, _) => return Ok(Sequence { items, flow: false }),
+                (Event::SequenceEnd, _) => return Ok(items),
                 (event, span) => items.push(self.node(event, span, depth + 1)?),
             }
         }

@@ -34,6 +34,9 @@ pub struct TypeError {
 /// that the text does not imply is written, and the text must fit it.
 pub fn typed<'a>(scalar: &'a Scalar, at: Mark, dialect: Dialect) -> Result<Typed<'a>, TypeError> {
     let text = scalar.text.as_str();
+    if scalar.style == Style::Folded {
+        return Ok(Typed::Str(refold(text)));
+    }
     let string = || Ok(Typed::Str(Cow::Borrowed(text)));
     let expected = match scalar.tag {
         Tag::Str | Tag::Other | Tag::Merge => return string(),
@@ -86,6 +89,20 @@ fn json_number(value: f64) -> Typed<'static> {
         Resolved::Int(value) => Typed::Int(value),
         Resolved::Uint(value) => Typed::Uint(value),
         _ => Typed::Float(value),
+    }
+}
+
+/// A folded text after go-yaml has written and read it: breaks around indented lines are doubled on the way.
+fn refold(text: &str) -> Cow<'_, str> {
+    let mut writer = super::write::Writer::new(usize::MAX, true);
+    writer.scalar("text", Style::Plain, super::write::Place::ROOT);
+    writer.indicator(":", false, false, false);
+    writer.scalar(text, Style::Folded, super::write::Place::ROOT);
+    writer.finish_document();
+    let read = super::parse::parse_document(&writer.out, super::parse::Options::EMBEDDED);
+    match read.ok().flatten().and_then(|mut node| node.as_mapping_mut()?.remove("text")) {
+        Some(Node { value: Value::Scalar(scalar), .. }) => Cow::Owned(scalar.text),
+        _ => Cow::Borrowed(text),
     }
 }
 

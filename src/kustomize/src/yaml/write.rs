@@ -17,6 +17,11 @@ pub struct Place {
     pub in_flow: bool,
 }
 
+impl Place {
+    /// The value of a key of the outermost map.
+    pub const ROOT: Self = Self { indent: INDENT, simple_key: false, in_flow: false };
+}
+
 /// Text under construction.
 #[derive(Debug)]
 pub struct Writer {
@@ -322,12 +327,13 @@ impl Writer {
         self.indention = true;
         self.whitespace = true;
         let (mut breaks, mut leading_spaces) = (true, true);
-        let mut chars = text.char_indices().peekable();
-        while let Some((at, c)) = chars.next() {
+        let mut chars = text.chars().peekable();
+        while let Some(c) = chars.next() {
             if is_break(c) {
                 if !breaks && !leading_spaces && c == '\n' {
-                    let after = text[at..].trim_start_matches(is_break);
-                    if !after.is_empty() && !after.starts_with([' ', '\t']) {
+                    // libyaml looks at the start of the text here instead of at what follows the break.
+                    let start = text.trim_start_matches(is_break);
+                    if !start.is_empty() && !start.starts_with([' ', '\t']) {
                         self.line_break();
                     }
                 }
@@ -339,7 +345,7 @@ impl Writer {
                     self.indent(place.indent);
                     leading_spaces = c == ' ' || c == '\t';
                 }
-                let next_is_space = chars.peek().is_some_and(|(_, next)| *next == ' ');
+                let next_is_space = chars.peek() == Some(&' ');
                 if !breaks && c == ' ' && !next_is_space && self.column > self.width {
                     self.indent(place.indent);
                 } else {
