@@ -156,14 +156,19 @@ pub fn read_kustomization(reading: Reading<'_>, node: &Node) -> Result<Kustomiza
         }
     }
     let is_empty = node.as_mapping().is_none_or(|mapping| {
-        // An empty list or map still says something to kustomize.
-        let empty = |node: &Node| {
-            node.as_scalar().is_some_and(|scalar| node.is_null() || scalar.text.is_empty())
+        // An empty list or map still says something to kustomize, unless it is merged into another field.
+        let merged = |key: &str| {
+            let fields = ["bases", "imageTags", "helmChartInflationGenerator"];
+            fields.iter().any(|field| field.eq_ignore_ascii_case(key))
+        };
+        let empty = |key: &str, node: &Node| match node.as_scalar() {
+            Some(scalar) => node.is_null() || scalar.text.is_empty(),
+            None => merged(key) && node.is_null_or_empty(),
         };
         mapping.iter().all(|(key, node)| {
             key.text.eq_ignore_ascii_case("kind")
                 || key.text.eq_ignore_ascii_case("apiVersion")
-                || empty(node)
+                || empty(&key.text, node)
         })
     });
     fields.finish()?;

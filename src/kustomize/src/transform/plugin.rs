@@ -49,6 +49,8 @@ pub fn generate(loader: &Loader<'_>, plugin: &Resource) -> Result<Vec<Resource>>
     let generated = match plugin.kind() {
         kind @ ("ConfigMapGenerator" | "SecretGenerator") => {
             let secret = kind == "SecretGenerator";
+            // Go's reader doesn't turn numbers into strings inside of embedded structures.
+            let reading = Reading { loose_types: false, ..reading };
             let mut args = read_generator(reading, &plugin.node, secret)?;
             for (own, from_metadata) in
                 [(&mut args.name, plugin.name()), (&mut args.namespace, plugin.namespace())]
