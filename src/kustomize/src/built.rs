@@ -3,7 +3,7 @@
 use crate::error::{Error, ErrorKind, Result};
 use crate::resource::Resource;
 use crate::warning::Warning;
-use crate::yaml::{Dialect, Mark, Node, to_json, to_yaml};
+use crate::yaml::{Dialect, Mark, Node, check, to_json, to_yaml};
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -20,7 +20,6 @@ pub struct Built {
 #[derive(Clone, Debug)]
 pub struct Object {
     node: Node,
-    json: Arc<serde_json::Value>,
     file: Option<Arc<Path>>,
 }
 
@@ -57,7 +56,7 @@ impl Built {
 
 impl Object {
     pub(crate) fn new(resource: Resource) -> Result<Self> {
-        let json = to_json(&resource.node, Dialect::V3).map_err(|error| {
+        check(&resource.node, true).map_err(|error| {
             let at = error.at;
             let error = Error::from(ErrorKind::from(error))
                 .doing(format!("writing {}", resource.describe()));
@@ -66,7 +65,7 @@ impl Object {
                 None => error,
             }
         })?;
-        Ok(Self { node: resource.node, json: Arc::new(json), file: resource.file })
+        Ok(Self { node: resource.node, file: resource.file })
     }
 
     fn text(&self, field: &str) -> &str {
@@ -96,12 +95,8 @@ impl Object {
 
     /// The object as JSON, with the types that Kubernetes reads.
     pub fn to_json(&self) -> serde_json::Value {
-        (*self.json).clone()
-    }
-
-    /// The object as JSON, without a copy.
-    pub fn json(&self) -> &serde_json::Value {
-        &self.json
+        // The object was checked when it was made.
+        to_json(&self.node, Dialect::V3).unwrap_or_default()
     }
 
     /// The object alone, as `kustomize build` prints it.

@@ -11,6 +11,8 @@ pub struct Resources {
     list: Vec<Resource>,
     /// Built when asked for, dropped when names may have changed.
     index: Option<Index>,
+    /// A patch has deleted something that is still in the list.
+    some_gone: bool,
 }
 
 /// Positions by identity.
@@ -84,6 +86,7 @@ impl Resources {
         let before =
             self.index.is_some().then(|| (self.list[position].id(), self.list[position].all_ids()));
         let result = change(&mut self.list[position]);
+        self.some_gone |= self.list[position].is_gone();
         if let Some((id, all)) = before {
             let resource = &self.list[position];
             if resource.id() != id || resource.all_ids() != all {
@@ -100,7 +103,7 @@ impl Resources {
 
     /// Drops what patches have deleted.
     pub fn drop_gone(&mut self) {
-        if self.list.iter().any(Resource::is_gone) {
+        if std::mem::take(&mut self.some_gone) {
             self.all_mut().retain(|resource| !resource.is_gone());
         }
     }

@@ -250,7 +250,8 @@ fn merge_into(
         resources.modify(*position, |resource| merge(resource, &patch, schemas))?;
     }
     resources.drop_gone();
-    resources.check_unique()
+    // Only a patch that renames can make two objects one.
+    if patch.may_rename || patch.may_change_kind { resources.check_unique() } else { Ok(()) }
 }
 
 /// Lays a patch over an object, which keeps its name, kind and namespace unless the patch may change them.

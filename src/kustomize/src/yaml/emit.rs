@@ -1,6 +1,7 @@
 //! The two layouts: objects as kustomize prints them, and documents as they were written.
 
-use super::node::{Mapping, Node, Scalar, Style, Tag, Value};
+use super::mapping::Mapping;
+use super::node::{Node, Scalar, Style, Tag, Value};
 use super::number::go_shortest;
 use super::parse::Dialect;
 use super::resolve::{Resolved, is_yaml11_string, resolve};

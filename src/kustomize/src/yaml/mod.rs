@@ -5,6 +5,7 @@
 
 mod documents;
 mod emit;
+mod mapping;
 mod node;
 mod number;
 mod parse;
@@ -15,8 +16,9 @@ mod write;
 
 pub use documents::parse_documents;
 pub use emit::{to_document, to_yaml};
-pub use node::{Key, Mapping, Mark, Node, Scalar, Style, Tag, Value};
+pub use mapping::Mapping;
+pub use node::{Key, Mark, Node, Scalar, Style, Tag, Value};
 pub use number::{go_json as go_json_number, go_shortest};
 pub use parse::{Dialect, Options as ParseOptions, YamlError, parse_document};
 pub use resolve::{Resolved, resolve};
-pub use typed::{TypeError, Typed, from_json, to_json, typed};
+pub use typed::{TypeError, Typed, check, from_json, to_json, typed};

@@ -1,7 +1,6 @@
 //! The tree that a build works on: scalars keep their text, so that nothing is lost by reading them too early.
 
-use indexmap::{Equivalent, IndexMap};
-use std::hash::{Hash, Hasher};
+use super::mapping::Mapping;
 
 /// Where a node stands in its file, counted from 1; zero for what the build made itself.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -70,14 +69,7 @@ pub struct Sequence {
     pub flow: bool,
 }
 
-/// A map in document order.
-#[derive(Clone, Debug, Default)]
-pub struct Mapping {
-    entries: IndexMap<Key, Node>,
-    pub flow: bool,
-}
-
-/// A map's key; two keys are equal when their texts are.
+/// A map's key.
 #[derive(Clone, Debug)]
 pub struct Key {
     pub text: String,
@@ -95,26 +87,6 @@ impl Key {
     /// A key that is a string whatever it looks like.
     pub fn string(text: impl Into<String>) -> Self {
         Self { tag: Tag::Str, ..Self::new(text) }
-    }
-}
-
-impl PartialEq for Key {
-    fn eq(&self, other: &Self) -> bool {
-        self.text == other.text
-    }
-}
-
-impl Eq for Key {}
-
-impl Hash for Key {
-    fn hash<H: Hasher>(&self, state: &mut H) {
-        self.text.as_str().hash(state);
-    }
-}
-
-impl Equivalent<Key> for str {
-    fn equivalent(&self, key: &Key) -> bool {
-        self == key.text
     }
 }
 
@@ -141,59 +113,6 @@ impl Scalar {
     }
 }
 
-impl Mapping {
-    /// The same map, written in brackets or not.
-    pub fn in_brackets(mut self, flow: bool) -> Self {
-        self.flow = flow;
-        self
-    }
-
-    pub fn len(&self) -> usize {
-        self.entries.len()
-    }
-
-    pub fn is_empty(&self) -> bool {
-        self.entries.is_empty()
-    }
-
-    pub fn get(&self, key: &str) -> Option<&Node> {
-        self.entries.get(key)
-    }
-
-    pub fn get_mut(&mut self, key: &str) -> Option<&mut Node> {
-        self.entries.get_mut(key)
-    }
-
-    pub fn contains(&self, key: &str) -> bool {
-        self.entries.contains_key(key)
-    }
-
-    /// Sets a field; an existing key keeps its place and its own key node.
-    pub fn insert(&mut self, key: impl Into<Key>, node: Node) -> Option<Node> {
-        self.entries.insert(key.into(), node)
-    }
-
-    pub fn remove(&mut self, key: &str) -> Option<Node> {
-        self.entries.shift_remove(key)
-    }
-
-    pub fn iter(&self) -> impl Iterator<Item = (&Key, &Node)> {
-        self.entries.iter()
-    }
-
-    pub fn iter_mut(&mut self) -> impl Iterator<Item = (&Key, &mut Node)> {
-        self.entries.iter_mut()
-    }
-
-    pub fn retain(&mut self, mut keep: impl FnMut(&Key, &mut Node) -> bool) {
-        self.entries.retain(|key, node| keep(key, node));
-    }
-
-    pub fn into_entries(self) -> impl Iterator<Item = (Key, Node)> {
-        self.entries.into_iter()
-    }
-}
-
 impl From<&str> for Key {
     fn from(text: &str) -> Self {
         Self::new(text)
@@ -203,12 +122,6 @@ impl From<&str> for Key {
 impl From<String> for Key {
     fn from(text: String) -> Self {
         Self::new(text)
-    }
-}
-
-impl FromIterator<(Key, Node)> for Mapping {
-    fn from_iter<I: IntoIterator<Item = (Key, Node)>>(entries: I) -> Self {
-        Self { entries: entries.into_iter().collect(), flow: false }
     }
 }
 

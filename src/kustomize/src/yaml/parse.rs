@@ -1,6 +1,7 @@
 //! From text to tree: anchors expanded, merge keys applied, sizes bounded.
 
-use super::node::{Key, Mapping, Mark, Node, Scalar, Sequence, Style, Tag, Value};
+use super::mapping::Mapping;
+use super::node::{Key, Mark, Node, Scalar, Sequence, Style, Tag, Value};
 use super::resolve::{Resolved, resolve};
 use saphyr_parser::{Event, Parser, ScalarStyle, Span};
 use std::borrow::Cow;
@@ -173,13 +174,15 @@ impl<'input> Reader<'input> {
             }
             Event::SequenceStart(anchor, _) => {
                 let flow = self.enter('[', span);
-                let items = self.sequence(depth)?;
+                let mut items = self.sequence(depth)?;
+                items.shrink_to_fit();
                 self.leave(flow);
                 (Value::Sequence(Sequence { items, flow }), anchor)
             }
             Event::MappingStart(anchor, _) => {
                 let flow = self.enter('{', span);
-                let mapping = self.mapping(depth)?;
+                let mut mapping = self.mapping(depth)?;
+                mapping.shrink();
                 self.leave(flow);
                 (Value::Mapping(mapping.in_brackets(flow)), anchor)
             }

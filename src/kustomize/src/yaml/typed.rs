@@ -1,7 +1,8 @@
 //! From scalars to typed values, the way a round trip through go-yaml and Go's JSON leaves them.
 
 use super::emit::embedded_style;
-use super::node::{Key, Mapping, Mark, Node, Scalar, Style, Tag, Value};
+use super::mapping::Mapping;
+use super::node::{Key, Mark, Node, Scalar, Style, Tag, Value};
 use super::number::{go_json, go_shortest};
 use super::parse::{Dialect, tag_of};
 use super::resolve::{Resolved, resolve};
@@ -139,15 +140,36 @@ fn convert(node: &Node, dialect: Dialect, outermost: bool) -> Result<serde_json:
         Value::Mapping(mapping) => {
             let mut object = serde_json::Map::with_capacity(mapping.len());
             for (key, value) in mapping.iter() {
-                if dialect == Dialect::V3 && !outermost && !is_string_key(key) {
-                    let expected = "a string, as keys must be; put it in quotes";
-                    return Err(TypeError { text: key.text.clone(), expected, at: key.at });
+                if dialect == Dialect::V3 && !outermost {
+                    check_key(key)?;
                 }
                 object.insert(key.text.clone(), convert(value, dialect, false)?);
             }
             object.into()
         }
     })
+}
+
+/// Whether a tree can be written: every scalar fits its type and every key is a string.
+pub fn check(node: &Node, outermost: bool) -> Result<(), TypeError> {
+    match &node.value {
+        Value::Scalar(scalar) => typed(scalar, node.at, Dialect::V3).map(drop),
+        Value::Sequence(sequence) => sequence.items.iter().try_for_each(|item| check(item, false)),
+        Value::Mapping(mapping) => mapping.iter().try_for_each(|(key, value)| {
+            if !outermost {
+                check_key(key)?;
+            }
+            check(value, false)
+        }),
+    }
+}
+
+fn check_key(key: &Key) -> Result<(), TypeError> {
+    if is_string_key(key) {
+        return Ok(());
+    }
+    let expected = "a string, as keys must be; put it in quotes";
+    Err(TypeError { text: key.text.clone(), expected, at: key.at })
 }
 
 /// Whether a key is still a string after go-yaml has written and read it.

@@ -1,0 +1,113 @@
+//! Maps in document order, small in memory: an object has hundreds of them, nearly all with a handful of keys.
+
+use super::node::{Key, Node};
+use std::collections::HashMap;
+
+/// Up to this many keys are searched one by one, which beats hashing and needs no table.
+const SEARCHED: usize = 24;
+
+/// A map in document order.
+#[derive(Clone, Debug, Default)]
+pub struct Mapping {
+    entries: Vec<(Key, Node)>,
+    /// Positions by key, for maps too large to search.
+    positions: Option<Box<HashMap<String, usize>>>,
+    pub flow: bool,
+}
+
+impl Mapping {
+    /// The same map, written in brackets or not.
+    pub fn in_brackets(mut self, flow: bool) -> Self {
+        self.flow = flow;
+        self
+    }
+
+    pub fn len(&self) -> usize {
+        self.entries.len()
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.entries.is_empty()
+    }
+
+    fn position(&self, key: &str) -> Option<usize> {
+        match &self.positions {
+            Some(positions) => positions.get(key).copied(),
+            None => self.entries.iter().position(|(known, _)| known.text == key),
+        }
+    }
+
+    pub fn get(&self, key: &str) -> Option<&Node> {
+        self.position(key).map(|at| &self.entries[at].1)
+    }
+
+    pub fn get_mut(&mut self, key: &str) -> Option<&mut Node> {
+        self.position(key).map(|at| &mut self.entries[at].1)
+    }
+
+    pub fn contains(&self, key: &str) -> bool {
+        self.position(key).is_some()
+    }
+
+    /// Sets a field; an existing key keeps its place and its own key node.
+    pub fn insert(&mut self, key: impl Into<Key>, node: Node) {
+        let key = key.into();
+        if let Some(at) = self.position(&key.text) {
+            self.entries[at].1 = node;
+            return;
+        }
+        if let Some(positions) = &mut self.positions {
+            positions.insert(key.text.clone(), self.entries.len());
+        }
+        self.entries.push((key, node));
+        if self.positions.is_none() && self.entries.len() > SEARCHED {
+            self.index();
+        }
+    }
+
+    pub fn remove(&mut self, key: &str) -> Option<Node> {
+        let (_, node) = self.entries.remove(self.position(key)?);
+        self.index();
+        Some(node)
+    }
+
+    pub fn iter(&self) -> impl Iterator<Item = (&Key, &Node)> {
+        self.entries.iter().map(|(key, node)| (key, node))
+    }
+
+    pub fn iter_mut(&mut self) -> impl Iterator<Item = (&Key, &mut Node)> {
+        self.entries.iter_mut().map(|(key, node)| (&*key, node))
+    }
+
+    pub fn retain(&mut self, mut keep: impl FnMut(&Key, &mut Node) -> bool) {
+        self.entries.retain_mut(|(key, node)| keep(key, node));
+        self.index();
+    }
+
+    pub fn into_entries(self) -> impl Iterator<Item = (Key, Node)> {
+        self.entries.into_iter()
+    }
+
+    /// Gives back what was reserved for more entries.
+    pub fn shrink(&mut self) {
+        self.entries.shrink_to_fit();
+    }
+
+    fn index(&mut self) {
+        self.positions = (self.entries.len() > SEARCHED).then(|| {
+            let positions =
+                self.entries.iter().enumerate().map(|(at, (key, _))| (key.text.clone(), at));
+            Box::new(positions.collect())
+        });
+    }
+}
+
+impl FromIterator<(Key, Node)> for Mapping {
+    fn from_iter<I: IntoIterator<Item = (Key, Node)>>(entries: I) -> Self {
+        let mut mapping = Self::default();
+        for (key, node) in entries {
+            mapping.insert(key, node);
+        }
+        mapping
+    }
+}
