@@ -1,0 +1,202 @@
+//! Calls to an API server, on objects as plain JSON.
+
+use crate::cluster::Connection;
+use formwork_engine::Failure;
+use futures::{StreamExt as _, TryStreamExt as _, stream};
+use kube::{
+    api::{
+        ApiResource, DeleteParams, DynamicObject, GetParams, ListParams, Patch, PatchParams,
+        Preconditions,
+    },
+    core::{GroupVersionKind, Request, Resource as _},
+    discovery::Scope,
+};
+use serde_json::Value as Json;
+
+/// The name under which the API server records which fields are ours.
+pub const FIELD_MANAGER: &str = "formwork";
+/// Objects per page of a list.
+pub const PAGE: u32 = 500;
+/// Pages read of one list; more objects of ours than that are refused, not overlooked.
+pub const MAX_PAGES: usize = 40;
+/// Calls under way at the same time for one App.
+pub const PARALLEL_CALLS: usize = 8;
+
+/// A kind that the cluster serves.
+#[derive(Clone, Debug)]
+pub struct Served {
+    pub resource: ApiResource,
+    pub namespaced: bool,
+}
+
+impl Served {
+    fn request(&self, namespace: &str) -> Request {
+        let namespace = self.namespaced.then_some(namespace);
+        Request::new(DynamicObject::url_path(&self.resource, namespace))
+    }
+}
+
+/// A text at a path of keys, empty where there is none.
+pub fn text<'a>(object: &'a Json, path: &[&str]) -> &'a str {
+    at(object, path).and_then(Json::as_str).unwrap_or_default()
+}
+
+/// What is at a path of keys.
+pub fn at<'a>(object: &'a Json, path: &[&str]) -> Option<&'a Json> {
+    path.iter().try_fold(object, |value, key| value.get(*key))
+}
+
+/// The object's name.
+pub fn name(object: &Json) -> &str {
+    text(object, &["metadata", "name"])
+}
+
+/// Kind and name, for messages.
+pub fn title(object: &Json) -> String {
+    format!("{} {}", text(object, &["kind"]), name(object))
+}
+
+impl Connection {
+    /// The kind of an object, `None` where the cluster doesn't serve it.
+    pub(crate) async fn served(
+        &self,
+        api_version: &str,
+        kind: &str,
+    ) -> Result<Option<Served>, Failure> {
+        let kinds = self.kinds().await?;
+        let (group, version) = api_version.split_once('/').unwrap_or(("", api_version));
+        let exact = kinds.resolve_gvk(&GroupVersionKind::gvk(group, version, kind));
+        // What was applied under a version that is gone is still served under another one.
+        let found = exact.or_else(|| kinds.get(group)?.recommended_kind(kind));
+        Ok(found.map(|(resource, capabilities)| Served {
+            resource,
+            namespaced: capabilities.scope == Scope::Namespaced,
+        }))
+    }
+
+    /// Every object of a kind that the labels select.
+    pub(crate) async fn list(
+        &self,
+        kind: &Served,
+        namespace: &str,
+        labels: &str,
+    ) -> Result<Vec<Json>, Failure> {
+        let doing = format!("listing {}", kind.resource.plural);
+        let mut params = ListParams::default().labels(labels).limit(PAGE);
+        let mut items = vec![];
+        for _ in 0..MAX_PAGES {
+            let request = kind.request(namespace).list(&params);
+            let request = request.map_err(|error| self.unbuilt(&doing, error))?;
+            let answer = self.client().await?.request(request).await;
+            let mut page: Json = answer.map_err(|error| self.failure(&doing, error))?;
+            let next = text(&page, &["metadata", "continue"]).to_owned();
+            if let Some(Json::Array(found)) = page.get_mut("items").map(Json::take) {
+                items.extend(found.into_iter().map(|item| identified(kind, item)));
+            }
+            if next.is_empty() {
+                return Ok(items);
+            }
+            params.continue_token = Some(next);
+        }
+        let most = MAX_PAGES * PAGE as usize;
+        Err(Failure::service(format!("{doing} in {}: more than {most}", self.label)))
+    }
+
+    /// The metadata of one object, `None` where it isn't there. Never its content.
+    pub(crate) async fn metadata(
+        &self,
+        kind: &Served,
+        namespace: &str,
+        name: &str,
+    ) -> Result<Option<Json>, Failure> {
+        let doing = format!("reading {} {name}", kind.resource.kind);
+        let request = kind.request(namespace).get_metadata(name, &GetParams::default());
+        let request = request.map_err(|error| self.unbuilt(&doing, error))?;
+        let answer = self.client().await?.request(request).await;
+        self.found(kind, &doing, answer)
+    }
+
+    /// One object, `None` where it isn't there.
+    pub(crate) async fn get(
+        &self,
+        kind: &Served,
+        namespace: &str,
+        name: &str,
+    ) -> Result<Option<Json>, Failure> {
+        let doing = format!("reading {} {name}", kind.resource.kind);
+        let request = kind.request(namespace).get(name, &GetParams::default());
+        let request = request.map_err(|error| self.unbuilt(&doing, error))?;
+        let answer = self.client().await?.request(request).await;
+        self.found(kind, &doing, answer)
+    }
+
+    /// Server-side apply: the object's fields become ours, whoever had them before.
+    pub(crate) async fn apply(
+        &self,
+        kind: &Served,
+        namespace: &str,
+        object: &Json,
+    ) -> Result<Json, Failure> {
+        let params = PatchParams::apply(FIELD_MANAGER).force().validation_strict();
+        let request = kind.request(namespace).patch(name(object), &params, &Patch::Apply(object));
+        let doing = format!("applying {}", title(object));
+        let request = request.map_err(|error| self.unbuilt(&doing, error))?;
+        let answer = self.client().await?.request(request).await;
+        answer.map_err(|error| self.failure(&doing, error))
+    }
+
+    /// Asks for an object's deletion, and of what it has made in turn; `None` where it is gone.
+    ///
+    /// The uid makes sure that nobody's new object of the same name is hit.
+    pub(crate) async fn delete(
+        &self,
+        kind: &Served,
+        namespace: &str,
+        object: &Json,
+    ) -> Result<Option<Json>, Failure> {
+        let doing = format!("deleting {}", title(object));
+        let uid = Some(text(object, &["metadata", "uid"]).to_owned());
+        let params =
+            DeleteParams::foreground().preconditions(Preconditions { uid, resource_version: None });
+        let request = kind.request(namespace).delete(name(object), &params);
+        let request = request.map_err(|error| self.unbuilt(&doing, error))?;
+        let answer = self.client().await?.request(request).await;
+        self.found(kind, &doing, answer)
+    }
+
+    fn found(
+        &self,
+        kind: &Served,
+        doing: &str,
+        answer: Result<Json, kube::Error>,
+    ) -> Result<Option<Json>, Failure> {
+        match answer {
+            Ok(object) => Ok(Some(identified(kind, object))),
+            Err(kube::Error::Api(status)) if status.is_not_found() => Ok(None),
+            Err(error) => Err(self.failure(doing, error)),
+        }
+    }
+
+    fn unbuilt(&self, doing: &str, error: kube::core::request::Error) -> Failure {
+        self.failure(doing, kube::Error::BuildRequest(error))
+    }
+}
+
+/// Items of a list and metadata answers don't say what they are.
+fn identified(kind: &Served, mut object: Json) -> Json {
+    if let Json::Object(map) = &mut object {
+        map.insert("apiVersion".into(), kind.resource.api_version.clone().into());
+        map.insert("kind".into(), kind.resource.kind.clone().into());
+    }
+    object
+}
+
+/// Runs calls side by side, a few at a time; the first failure ends it.
+///
+/// A list and no iterator: the compiler can't see that a closure held over an await is `Send`.
+pub async fn side_by_side<T, F>(calls: Vec<F>) -> Result<Vec<T>, Failure>
+where
+    F: Future<Output = Result<T, Failure>>,
+{
+    stream::iter(calls).buffer_unordered(PARALLEL_CALLS).try_collect().await
+}

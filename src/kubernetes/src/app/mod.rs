@@ -1,0 +1,157 @@
+//! `kube.App`: a kustomize overlay, applied, pruned and awaited as one resource.
+//!
+//! The author gives an overlay and what comes from the stack: images, settings, secrets, prefix,
+//! namespace. [`Reconcile::embed`] puts the overlay's files into the graph, so that a plan needs no
+//! checkout; [`Reconcile::expand`] renders them to `objects`, which is what is compared. Every object
+//! carries the App's labels, and a ConfigMap beside them is the App's record in the cluster: with both,
+//! everything is found again without any state, and what is no longer wanted is pruned.
+
+mod apply;
+mod compare;
+mod holes;
+mod key;
+mod manifest;
+mod marks;
+mod observe;
+mod order;
+mod overlay;
+mod quantity;
+mod render;
+mod status;
+
+pub use manifest::Manifest;
+
+use crate::{
+    api::side_by_side,
+    cluster::{Cluster, Connection},
+};
+use formwork_engine::{
+    Change, Data, Expr, Failure, Found, Outputs, Prediction, Reconcile, Resource, Secret, Secrets,
+    Subject,
+};
+use serde::{Deserialize, Serialize};
+use std::{collections::BTreeMap, path::Path};
+
+/// A kustomize overlay in a cluster.
+///
+/// ```
+/// # use formwork_engine::{Stack, list, map, text};
+/// # use formwork_kubernetes::{App, Cluster, KubeconfigFile};
+/// # let mut s = Stack::new("preview");
+/// # let cluster = || Cluster::new().kubeconfig(KubeconfigFile::new().path("kubeconfig"));
+/// s.add("shop", App::new()
+///     .cluster(cluster())
+///     .overlay("kube/overlays/staging")
+///     .namespace("shop-pr1")
+///     .name_prefix("shop-pr1-")
+///     .images(map! { "client": "registry/client:1f2e", "server": "registry/server:1f2e" })
+///     .config(map! { "REDIS_URL": text!["rediss://", "cache.internal", ":6379"] }));
+/// ```
+#[derive(Resource, Deserialize)]
+#[resource(kind = "kube.App", outputs = AppOutputs, identity = key)]
+pub struct App {
+    /// How the cluster is reached.
+    #[binding]
+    pub cluster: Cluster,
+    /// The overlay's directory, from the project's root: `kube/overlays/staging`.
+    #[source]
+    pub overlay: String,
+    /// Directories beside the overlay, such as another service's base: `kube/bases/worker`.
+    #[source]
+    pub bases: Option<Vec<String>>,
+    /// The namespace of all objects.
+    #[replace]
+    pub namespace: String,
+    /// Whether the namespace is the App's: created with it, and deleted with all that is in it.
+    /// By default it is; taken back, the namespace is let go and stays.
+    #[source]
+    pub create_namespace: Option<bool>,
+    /// Comes before the name of every object.
+    #[source]
+    pub name_prefix: Option<String>,
+    /// The image for each image name that the overlay uses: `registry/name:tag` or `registry/name@sha256:…`.
+    #[source]
+    pub images: Option<BTreeMap<String, String>>,
+    /// The host name for each host that the overlay's Ingresses use.
+    #[source]
+    pub hosts: Option<BTreeMap<String, String>>,
+    /// The number of replicas of workloads, by the names that the overlay gives them.
+    #[source]
+    pub replicas: Option<BTreeMap<String, u16>>,
+    /// Labels of all objects and of their pods, not of selectors, which can't change later.
+    #[source]
+    pub labels: Option<BTreeMap<String, String>>,
+    /// Settings, added to the overlay's generated ConfigMap `config`; one is made where there is none.
+    #[source]
+    pub config: Option<BTreeMap<String, String>>,
+    /// Secrets, added to the overlay's generated Secret `secrets`; one is made where there is none.
+    ///
+    /// A new version of a secret gives the Secret a new name, so that the pods that use it are rolled.
+    #[source]
+    #[secret]
+    pub secrets: Option<BTreeMap<String, Secret>>,
+    /// Whether the App is ready only once its workloads are rolled out. By default it is.
+    #[source]
+    pub wait: Option<bool>,
+    /// The files of the overlay and of what it builds on, by path; read in by formwork.
+    #[source]
+    pub files: Option<BTreeMap<String, String>>,
+    /// The objects by key (`Deployment/shop-pr1/shop-pr1-server`); rendered by formwork.
+    pub objects: Option<BTreeMap<String, Manifest>>,
+}
+
+/// What is known of an App that exists.
+#[derive(Outputs, Serialize)]
+pub struct AppOutputs {
+    /// Its namespace.
+    #[predicted]
+    pub namespace: String,
+    /// The digest of the objects that were applied last, 16 characters; empty while the first apply isn't through.
+    #[changes_with(objects)]
+    pub release: String,
+}
+
+impl Reconcile for App {
+    type Cloud = Connection;
+
+    fn embed(project: &Path, fields: &mut BTreeMap<String, Expr>) -> Result<(), Failure> {
+        overlay::embed(project, fields)
+    }
+
+    fn expand(fields: Data) -> Result<Data, Failure> {
+        render::expand(fields)
+    }
+
+    fn predict(prediction: &Prediction<'_>) -> BTreeMap<&'static str, String> {
+        let namespace = prediction.text("namespace").map(str::to_owned);
+        namespace.map(|namespace| ("namespace", namespace)).into_iter().collect()
+    }
+
+    async fn list(cloud: &Connection, wanted: &[Subject]) -> Result<Vec<Found<Self>>, Failure> {
+        let apps = wanted.iter().map(|subject| observe::app(cloud, subject)).collect();
+        let apps: Vec<Option<_>> = side_by_side(apps).await?;
+        Ok(apps.into_iter().flatten().collect())
+    }
+
+    async fn create(
+        cloud: &Connection,
+        subject: &Subject,
+        want: Self,
+        secrets: &Secrets,
+    ) -> Result<String, Failure> {
+        apply::apply(cloud, subject, want, secrets).await
+    }
+
+    async fn update(
+        cloud: &Connection,
+        subject: &Subject,
+        change: Change<'_, Self>,
+    ) -> Result<(), Failure> {
+        let secrets = change.secrets;
+        apply::apply(cloud, subject, change.want, secrets).await.map(drop)
+    }
+
+    async fn delete(cloud: &Connection, subject: &Subject) -> Result<(), Failure> {
+        apply::delete(cloud, subject).await
+    }
+}

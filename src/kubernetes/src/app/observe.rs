@@ -1,0 +1,211 @@
+//! Observing an App: its objects by one list per kind, found by label.
+
+use super::{
+    App, AppObserved, AppOutputs, Manifest, compare, key, manifest,
+    marks::{self, Gvk, Record},
+    status::status,
+};
+use crate::{
+    api::{Served, at, name, side_by_side, text},
+    cluster::Connection,
+};
+use formwork_engine::{Data, Failure, Found, Owner, Status, Subject};
+use serde_json::Value as Json;
+use std::collections::{BTreeMap, BTreeSet};
+
+/// What an App has in the cluster.
+pub struct Live {
+    /// The namespace, where it is the App's own.
+    pub namespace: Option<Json>,
+    pub record: Option<Json>,
+    /// Everything else with the App's labels, each with its kind.
+    pub objects: Vec<(Served, Json)>,
+}
+
+impl Live {
+    pub fn is_empty(&self) -> bool {
+        self.namespace.is_none() && self.record.is_none() && self.objects.is_empty()
+    }
+
+    pub fn parsed_record(&self) -> Record {
+        self.record.as_ref().map(Record::parse).unwrap_or_default()
+    }
+}
+
+/// Whether an object is on its way out.
+pub fn is_going(object: &Json) -> bool {
+    at(object, &["metadata", "deletionTimestamp"]).is_some()
+}
+
+/// The kind of objects that every cluster serves.
+pub async fn core(cluster: &Connection, gvk: &Gvk) -> Result<Served, Failure> {
+    cluster.served(&gvk.api_version, &gvk.kind).await?.ok_or_else(|| {
+        let Gvk { api_version, kind } = gvk;
+        Failure::invalid(format!("{} doesn't serve {api_version} {kind}", cluster.label))
+    })
+}
+
+/// Everything that is the App's: of the kinds in its record, and of those given.
+pub async fn live(
+    cluster: &Connection,
+    owner: &Owner,
+    namespace: &str,
+    kinds: &BTreeSet<Gvk>,
+) -> Result<Live, Failure> {
+    let selector = marks::selector(owner);
+    let config_maps = core(cluster, &Gvk::config_map()).await?;
+    let mut found = cluster.list(&config_maps, namespace, &selector).await?;
+    let record_name = marks::record_name(owner.address);
+    let record = found.iter().position(|object| name(object) == record_name);
+    let record = record.map(|index| found.swap_remove(index));
+
+    let mut kinds = kinds.clone();
+    kinds.extend(record.as_ref().map(Record::parse).unwrap_or_default().kinds);
+    kinds.remove(&Gvk::config_map());
+    let own_namespace = match kinds.remove(&Gvk::namespace()) {
+        false => None,
+        true => {
+            let served = core(cluster, &Gvk::namespace()).await?;
+            cluster.get(&served, "", namespace).await?.filter(|o| marks::is_ours(o, owner))
+        }
+    };
+    let lists = kinds.iter().map(|gvk| async {
+        let Some(kind) = cluster.served(&gvk.api_version, &gvk.kind).await? else {
+            // A definition that is gone took its objects with it.
+            return Ok(vec![]);
+        };
+        let items = cluster.list(&kind, namespace, &selector).await?;
+        Ok(items.into_iter().map(|item| (kind.clone(), item)).collect())
+    });
+    let lists: Vec<Vec<(Served, Json)>> = side_by_side(lists.collect()).await?;
+    let mut objects: Vec<(Served, Json)> =
+        found.into_iter().map(|item| (config_maps.clone(), item)).collect();
+    objects.extend(lists.into_iter().flatten());
+    // Two versions of one kind list the same objects.
+    let mut seen = BTreeSet::new();
+    objects.retain(|(_, object)| seen.insert(text(object, &["metadata", "uid"]).to_owned()));
+    Ok(Live { namespace: own_namespace, record, objects })
+}
+
+/// The wanted objects by key, as far as they are known.
+pub fn wanted(inputs: &Data) -> BTreeMap<String, Json> {
+    let objects = inputs.get("objects").and_then(Data::as_map);
+    let parse = |(key, object): (&String, &Data)| Some((key.clone(), object.parse().ok()?));
+    objects.into_iter().flatten().filter_map(parse).collect()
+}
+
+/// The namespace that a subject lives in, or is to live in.
+pub fn namespace(subject: &Subject) -> Result<&str, Failure> {
+    match subject.id.as_deref().and_then(|id| id.split_once('/')) {
+        Some((namespace, _)) => Ok(namespace),
+        None => subject.input("namespace"),
+    }
+}
+
+/// The identifier of an App: its namespace and the name of its record there.
+pub fn id(owner: &Owner, namespace: &str) -> String {
+    format!("{namespace}/{}", marks::record_name(owner.address))
+}
+
+/// One App as found, `None` where nothing of it is there.
+pub async fn app(cluster: &Connection, subject: &Subject) -> Result<Option<Found<App>>, Failure> {
+    let Ok(namespace) = namespace(subject) else { return Ok(None) };
+    let wanted = wanted(&subject.inputs);
+    let kinds = wanted.values().map(Gvk::of).collect();
+    let live = live(cluster, &subject.owner, namespace, &kinds).await?;
+    if live.is_empty() {
+        return Ok(None);
+    }
+    let record = live.parsed_record();
+    let all: Vec<&Json> = live.objects.iter().map(|(_, object)| object).collect();
+    let matched = matched(&wanted, namespace, all.iter().copied().chain(&live.namespace));
+    let going = live.namespace.iter().chain(&live.record).any(is_going);
+    let waits = subject.inputs.get("wait") != Some(&Data::Bool(false));
+    let status = match (going, waits) {
+        (true, _) => Status::Deleting,
+        (false, false) => Status::Ready,
+        (false, true) => {
+            status(matched.iter().filter(|(key, _)| wanted.contains_key(*key)).map(|(_, o)| *o))
+        }
+    };
+    let objects = matched.into_iter().filter_map(|(key, live)| match wanted.get(&key) {
+        Some(wanted) => Some((key, manifest::observed(wanted, live))),
+        None if is_going(live) => None,
+        None => Some((key, Manifest(compare::named(live)))),
+    });
+    let owner = Owner { intent: record.intent, ..subject.owner.clone() };
+    Ok(Some(Found {
+        id: id(&subject.owner, namespace),
+        observed: AppObserved {
+            namespace: Some(namespace.to_owned()),
+            objects: Some(objects.collect()),
+        },
+        outputs: AppOutputs { namespace: namespace.to_owned(), release: record.release },
+        status,
+        owner: Some(owner),
+    }))
+}
+
+/// Live objects by key. Of generations of one name the wanted one has the key, else the newest; the
+/// others have keys of their own.
+fn matched<'a>(
+    wanted: &BTreeMap<String, Json>,
+    namespace: &str,
+    live: impl Iterator<Item = &'a Json>,
+) -> BTreeMap<String, &'a Json> {
+    let mut by_key: BTreeMap<String, Vec<&Json>> = BTreeMap::new();
+    for object in live {
+        let mut own = key::of(object);
+        // The overlay gives a namespace to what it doesn't know to have none.
+        let placed = key::of_in(object, namespace);
+        if !wanted.contains_key(&own) && wanted.contains_key(&placed) {
+            own = placed;
+        }
+        by_key.entry(own).or_default().push(object);
+    }
+    let mut out = BTreeMap::new();
+    for (key, mut generations) in by_key {
+        let wanted_name = wanted.get(&key).map(name);
+        generations.sort_by_key(|object| {
+            let is_wanted = wanted_name == Some(name(object));
+            (is_wanted, !is_going(object), text(object, &["metadata", "creationTimestamp"]))
+        });
+        if let Some(current) = generations.pop() {
+            out.insert(key, current);
+        }
+        out.extend(generations.into_iter().map(|object| (key::full(object), object)));
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn the_wanted_generation_has_the_key() {
+        let config = |hash: &str, created: &str| {
+            json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {
+                "name": format!("config-{hash}"), "namespace": "n", "creationTimestamp": created,
+            }})
+        };
+        let (old, new) = (
+            config("c5ththm4t2", "2026-01-01T00:00:00Z"),
+            config("2222222222", "2026-02-01T00:00:00Z"),
+        );
+        let check = |wanted: BTreeMap<String, Json>, current: &str, other: &str| {
+            let matched = matched(&wanted, "n", [&old, &new].into_iter());
+            let names: BTreeMap<&str, &str> =
+                matched.iter().map(|(key, object)| (key.as_str(), name(object))).collect();
+            let other_key = format!("ConfigMap/n/{other}");
+            let expected = [("ConfigMap/n/config", current), (other_key.as_str(), other)];
+            assert_eq!(names, expected.into());
+        };
+        let want =
+            |object: &Json| BTreeMap::from([("ConfigMap/n/config".to_owned(), object.clone())]);
+        check(want(&old), "config-c5ththm4t2", "config-2222222222");
+        check(want(&new), "config-2222222222", "config-c5ththm4t2");
+        check(BTreeMap::new(), "config-2222222222", "config-c5ththm4t2");
+    }
+}
