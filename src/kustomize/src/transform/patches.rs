@@ -30,6 +30,19 @@ pub fn apply_entry(
     resources: &mut Resources,
 ) -> Result<()> {
     let text = read_entry(loader, file, entry)?;
+    let matched =
+        apply_text(loader, entry, &text, resources).map_err(|error| error.at(file, entry.at))?;
+    warn_unless(matched, loader, file, entry);
+    Ok(())
+}
+
+/// Applies a patch of either kind; false when its target matches nothing.
+fn apply_text(
+    loader: &Loader<'_>,
+    entry: &PatchEntry,
+    text: &Text,
+    resources: &mut Resources,
+) -> Result<bool> {
     let strategic = parse_objects(&text.text, &text.file, text.line_offset);
     let json = JsonPatch::parse(&text.text);
     match (strategic, json) {
@@ -37,26 +50,17 @@ pub fn apply_entry(
             Err(fail!(Patch, "this is both a strategic merge patch and a JSON patch"))
         }
         (Ok(patches), _) => {
-            let matched =
-                apply_strategic(loader, entry, with_options(patches, entry.options), resources)?;
-            warn_unless(matched, loader, file, entry);
-            Ok(())
+            apply_strategic(loader, entry, with_options(patches, entry.options), resources)
         }
-        (Err(_), Ok(json)) if json.is_empty() => Ok(()),
-        (Err(_), Ok(json)) => {
-            let Some(target) = &entry.target else {
-                return Err(fail!(Patch, "a JSON patch needs a target"));
-            };
-            let matched = apply_json(target, &json, resources, true)?;
-            warn_unless(matched, loader, file, entry);
-            Ok(())
-        }
+        (Err(_), Ok(json)) if json.is_empty() => Ok(true),
+        (Err(_), Ok(json)) => match &entry.target {
+            Some(target) => apply_json(target, &json, resources, true),
+            None => Err(fail!(Patch, "a JSON patch needs a target")),
+        },
         // A list was meant as a JSON patch; anything else is taken for a strategic one.
-        (Err(strategic), Err(json)) => {
-            Err(if text.text.trim_start().starts_with(['-', '[']) { json } else { strategic })
-        }
+        (Err(_), Err(json)) if text.text.trim_start().starts_with(['-', '[']) => Err(json),
+        (Err(strategic), Err(_)) => Err(strategic),
     }
-    .map_err(|error: Error| error.at(file, entry.at))
 }
 
 fn warn_unless(matched: bool, loader: &Loader<'_>, file: &Path, entry: &PatchEntry) {

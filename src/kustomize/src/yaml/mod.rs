@@ -10,6 +10,8 @@ mod node;
 mod number;
 mod parse;
 mod resolve;
+#[cfg(test)]
+mod tests;
 mod timestamp;
 mod typed;
 mod write;

@@ -1,0 +1,6 @@
+//! Tests of the whole build, through its public door.
+
+mod check;
+mod errors;
+mod layers;
+mod output;
