@@ -32,6 +32,8 @@ pub struct Setup {
     pub log: CallLog,
     /// Sends the requests instead of the default client, such as one that replays answers.
     pub http: Option<SharedHttpClient>,
+    /// Credentials of the program's own, instead of the SDK's default chain.
+    pub credentials: Option<SharedCredentialsProvider>,
 }
 
 /// A connection to one account and region.
@@ -124,6 +126,9 @@ async fn config(target: &Target, setup: &Setup) -> Result<SdkConfig, Failure> {
     }
     if let Some(http) = &setup.http {
         loader = loader.http_client(http.clone());
+    }
+    if let Some(credentials) = &setup.credentials {
+        loader = loader.credentials_provider(credentials.clone());
     }
     let mut config = loader.load().await;
     if let Some(role) = &target.role {

@@ -6,10 +6,15 @@
 
 mod call;
 mod cloud;
+mod each;
+mod named;
 mod tags;
 mod target;
+mod words;
 
 pub mod ec2;
+pub mod eks;
+pub mod iam;
 
 pub use call::{Call, CallLog, Condition, Declared, Permission, Service};
 pub use cloud::{Aws, CALL_DEADLINE, Setup};
@@ -40,4 +45,16 @@ pub fn connection_calls() -> &'static [Call] {
 kinds! {
     ec2::Vpc,
     ec2::Subnet,
+    ec2::InternetGateway,
+    ec2::ElasticIp,
+    ec2::NatGateway,
+    ec2::RouteTable,
+    ec2::SecurityGroup,
+    eks::Cluster,
+    eks::NodeGroup,
+    eks::Addon,
+    eks::AccessEntry,
+    eks::PodIdentityAssociation,
+    iam::OidcProvider,
+    iam::Role,
 }

@@ -85,6 +85,8 @@ const BUSY: &[&str] = &[
     "DependencyViolation",
     "IncorrectState",
     "OperationAborted",
+    // A subnet that moves from one table to another, which doesn't know yet that it has lost it.
+    "Resource.AlreadyAssociated",
 ];
 
 /// What kind of trouble a service's error code is.

@@ -52,17 +52,9 @@ impl Reconcile for Subnet {
     type Cloud = Aws;
 
     async fn list(cloud: &Aws, wanted: &[Subject]) -> Result<Vec<Found<Self>>, Failure> {
-        let describe = |filter: Filter| {
-            cloud.pages(
-                LIST,
-                move |token| {
-                    let request = cloud.ec2.describe_subnets().filters(filter.clone());
-                    request.set_next_token(token).send()
-                },
-                |page| (page.next_token, page.subnets.unwrap_or_default()),
-            )
-        };
-        let described = find(wanted, "subnet-id", Described::subnet_id, describe).await?;
+        let described =
+            find(wanted, "subnet-id", Described::subnet_id, |filter| describe(cloud, filter))
+                .await?;
         described.into_iter().map(|subnet| found(cloud, subnet)).collect()
     }
 
@@ -94,16 +86,26 @@ impl Reconcile for Subnet {
         let (id, want) = (subject.id()?, &change.want);
         let public = want.public_addresses.filter(|_| change.has("public_addresses"));
         modify(cloud, id, public).await?;
-        match &want.tags {
-            Some(want) if change.has("tags") => tags::update(cloud, id, want).await,
-            _ => Ok(()),
-        }
+        tags::update(cloud, id, &change, &want.tags).await
     }
 
     async fn delete(cloud: &Aws, subject: &Subject) -> Result<(), Failure> {
         let request = cloud.ec2.delete_subnet().subnet_id(subject.id()?);
         cloud.find(DELETE, request.send()).await.map(drop)
     }
+}
+
+async fn describe(cloud: &Aws, filter: Filter) -> Result<Vec<Described>, Failure> {
+    cloud
+        .pages(
+            LIST,
+            |token| {
+                let request = cloud.ec2.describe_subnets().filters(filter.clone());
+                request.set_next_token(token).send()
+            },
+            |page| (page.next_token, page.subnets.unwrap_or_default()),
+        )
+        .await
 }
 
 fn found(cloud: &Aws, subnet: Described) -> Result<Found<Subnet>, Failure> {

@@ -6,7 +6,7 @@ use crate::{
     tags::{self, Tags},
 };
 use aws_sdk_ec2::types::{Filter, ResourceType, Tag, TagSpecification};
-use formwork_engine::{Failure, Owner, Subject};
+use formwork_engine::{Change, Failure, Owner, Subject};
 
 calls! { shared:
     READ = EC2.DescribeTags on ["*"];
@@ -31,8 +31,14 @@ pub(super) fn split(tags: Option<Vec<Tag>>) -> (Option<Owner>, Tags) {
     tags::split(tags.unwrap_or_default().into_iter().filter_map(pair))
 }
 
-/// Makes the author's tags what they should be; the marks of ownership stay.
-pub(super) async fn update(cloud: &Aws, id: &str, want: &Tags) -> Result<(), Failure> {
+/// Makes the author's tags what they should be, where they differ; the marks of ownership stay.
+pub(super) async fn update<R>(
+    cloud: &Aws,
+    id: &str,
+    change: &Change<'_, R>,
+    want: &Option<Tags>,
+) -> Result<(), Failure> {
+    let Some(want) = want.as_ref().filter(|_| change.has("tags")) else { return Ok(()) };
     let of = Filter::builder().name("resource-id").values(id).build();
     let current = cloud
         .pages(

@@ -59,16 +59,8 @@ impl Reconcile for Vpc {
     type Cloud = Aws;
 
     async fn list(cloud: &Aws, wanted: &[Subject]) -> Result<Vec<Found<Self>>, Failure> {
-        let describe = |filter: Filter| {
-            cloud.pages(
-                LIST,
-                move |token| {
-                    cloud.ec2.describe_vpcs().filters(filter.clone()).set_next_token(token).send()
-                },
-                |page| (page.next_token, page.vpcs.unwrap_or_default()),
-            )
-        };
-        let described = find(wanted, "vpc-id", Described::vpc_id, describe).await?;
+        let described =
+            find(wanted, "vpc-id", Described::vpc_id, |filter| describe(cloud, filter)).await?;
         let read = described.into_iter().map(|vpc| Ok(found(cloud, vpc)));
         let found: Vec<Option<Found<Self>>> =
             stream::iter(read).try_buffered(READS_AT_ONCE).try_collect().await?;
@@ -98,10 +90,7 @@ impl Reconcile for Vpc {
         let support = want.dns_support.filter(|_| change.has("dns_support"));
         let hostnames = want.dns_hostnames.filter(|_| change.has("dns_hostnames"));
         modify(cloud, id, support, hostnames).await?;
-        match &want.tags {
-            Some(want) if change.has("tags") => tags::update(cloud, id, want).await,
-            _ => Ok(()),
-        }
+        tags::update(cloud, id, &change, &want.tags).await
     }
 
     async fn delete(cloud: &Aws, subject: &Subject) -> Result<(), Failure> {
@@ -112,6 +101,19 @@ impl Reconcile for Vpc {
     fn predict(of: &Prediction<'_>) -> BTreeMap<&'static str, String> {
         of.text("cidr").map(|cidr| ("cidr", cidr.to_owned())).into_iter().collect()
     }
+}
+
+async fn describe(cloud: &Aws, filter: Filter) -> Result<Vec<Described>, Failure> {
+    cloud
+        .pages(
+            LIST,
+            |token| {
+                let request = cloud.ec2.describe_vpcs().filters(filter.clone());
+                request.set_next_token(token).send()
+            },
+            |page| (page.next_token, page.vpcs.unwrap_or_default()),
+        )
+        .await
 }
 
 /// The rest of a VPC, which its description doesn't tell; `None` if it went away meanwhile.

@@ -158,11 +158,7 @@ impl Trust {
         name: impl IntoText,
     ) -> Value<Trust> {
         let subject = text!["system:serviceaccount:", namespace, ":", name];
-        Self::web_identity(
-            provider,
-            issuer,
-            Condition::equals(text![issuer, ":sub"], [subject]),
-        )
+        Self::web_identity(provider, issuer, Condition::equals(text![issuer, ":sub"], [subject]))
     }
 
     fn web_identity(
