@@ -11,6 +11,10 @@ const SEARCHED: usize = 24;
 pub struct Mapping {
     entries: Vec<(Key, Node)>,
     /// Positions by key, for maps too large to search.
+    #[expect(
+        clippy::box_collection,
+        reason = "nearly every map is without one and should stay small"
+    )]
     positions: Option<Box<HashMap<String, usize>>>,
     pub flow: bool,
 }

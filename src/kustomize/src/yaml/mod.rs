@@ -3,6 +3,7 @@
 //! Reading is left to `saphyr-parser`, which knows the grammar; what a plain scalar *means* and how a document is laid
 //! out are go-yaml's habits, and both are here because the output must equal kustomize's byte for byte.
 
+mod analyse;
 mod documents;
 mod emit;
 mod mapping;

@@ -1,11 +1,13 @@
 //! One kustomization: what it loads, in what order it changes it, and how it joins what is above it.
 
-use crate::config::{Config, FieldSpec, from_crds, merge_spec, merge_specs, read_config};
+mod transformers;
+
+use crate::config::{Config, from_crds, read_config};
 use crate::decode::Reading;
 use crate::error::{Error, ErrorKind, Result, fail};
 use crate::generate;
 use crate::kustomization::{
-    GeneratorArgs, GeneratorOptions, Kustomization, Label, Variable, file_names, read_kustomization,
+    GeneratorArgs, GeneratorOptions, Kustomization, Variable, file_names, read_kustomization,
 };
 use crate::load::Loader;
 use crate::objects::parse_objects;
@@ -13,9 +15,7 @@ use crate::origin::{ConfiguredBy, Origin};
 use crate::refs::variables;
 use crate::resource::Resource;
 use crate::resources::Resources;
-use crate::transform::namespace::{Namespace, Subjects};
-use crate::transform::prefix::End;
-use crate::transform::{images, metadata, patches, plugin, prefix, replicas};
+use crate::transform::plugin;
 use crate::warning::{Warning, WarningKind};
 use crate::yaml::{Dialect, ParseOptions, parse_document};
 use std::path::PathBuf;
@@ -289,120 +289,6 @@ impl<'a> Target<'a> {
         }
         Ok(acc.resources.into_list())
     }
-
-    fn run_transformers(&mut self, acc: &mut Accumulator) -> Result<()> {
-        let config = acc.config();
-        let resources = &mut acc.resources;
-        self.apply_builtin(resources, &config).map_err(|error| error.in_file(&self.file))?;
-        for plugin in self.plugins(&self.kustomization.transformers)? {
-            plugin::transform(&self.loader, &plugin, resources)
-                .map_err(|error| error.in_file(&self.file))?;
-            note(resources, plugin_origin(&plugin));
-        }
-        Ok(())
-    }
-
-    /// The transformers that a kustomization's own fields stand for, in kustomize's order.
-    fn apply_builtin(&self, resources: &mut Resources, config: &Config) -> Result<()> {
-        let this = &self.kustomization;
-        let done =
-            |resources: &mut Resources, kind: &str| note(resources, self.builtin_origin(kind));
-        if !this.patches_strategic_merge.is_empty() {
-            patches::apply_strategic_list(
-                &self.loader,
-                &self.file,
-                &this.patches_strategic_merge,
-                "",
-                resources,
-            )?;
-            done(resources, "PatchStrategicMergeTransformer");
-        }
-        for entry in &this.patches {
-            patches::apply_entry(&self.loader, &self.file, entry, resources)?;
-            done(resources, "PatchTransformer");
-        }
-        if !this.namespace.is_empty() {
-            let (namespace, specs) = (&this.namespace, &config.namespace);
-            Namespace { namespace, specs, unset_only: false, subjects: Subjects::Default }
-                .set(resources)?;
-            done(resources, "NamespaceTransformer");
-        }
-        if !this.name_prefix.is_empty() {
-            prefix::add(resources, End::Prefix, &this.name_prefix, &config.name_prefix)?;
-            done(resources, "PrefixTransformer");
-        }
-        if !this.name_suffix.is_empty() {
-            prefix::add(resources, End::Suffix, &this.name_suffix, &config.name_suffix)?;
-            done(resources, "SuffixTransformer");
-        }
-        for label in &this.labels {
-            metadata::set(resources, &label.pairs, &label_fields(label, config)?)?;
-            done(resources, "LabelTransformer");
-        }
-        if !this.labels.is_empty() || !this.common_labels.is_empty() {
-            metadata::set(resources, &this.common_labels, &config.common_labels)?;
-            done(resources, "LabelTransformer");
-        }
-        if !this.common_annotations.is_empty() {
-            metadata::set(resources, &this.common_annotations, &config.common_annotations)?;
-            done(resources, "AnnotationsTransformer");
-        }
-        for entry in &this.patches_json6902 {
-            patches::apply_json_entry(&self.loader, &self.file, entry, resources)?;
-            done(resources, "PatchJson6902Transformer");
-        }
-        for replica in &this.replicas {
-            replicas::set(resources, replica, &config.replicas)
-                .map_err(|error| error.at(&self.file, replica.at))?;
-            done(resources, "ReplicaCountTransformer");
-        }
-        for image in &this.images {
-            if !images::set(resources, image, &config.images)? {
-                let place = crate::error::Place {
-                    file: self.file.clone(),
-                    line: image.at.line,
-                    column: image.at.column,
-                };
-                let kind = WarningKind::ImageMatchesNothing(image.name.clone());
-                self.loader.context.warn(Warning { kind, place: Some(place) });
-            }
-            done(resources, "ImageTagTransformer");
-        }
-        if !this.replacements.is_empty() {
-            plugin::apply_replacements(&self.loader, &self.file, &this.replacements, resources)?;
-            done(resources, "ReplacementTransformer");
-        }
-        Ok(())
-    }
-
-    /// Validators are transformers that must not change anything.
-    fn run_validators(&self, acc: &mut Accumulator) -> Result<()> {
-        for plugin in self.plugins(&self.kustomization.validators)? {
-            let print = |resources: &Resources| {
-                crate::yaml::to_yaml(resources.iter().map(|resource| &resource.node))
-            };
-            let before = print(&acc.resources).map_err(ErrorKind::from)?;
-            plugin::transform(&self.loader, &plugin, &mut acc.resources)?;
-            if print(&acc.resources).map_err(ErrorKind::from)? != before {
-                let message = format!("the validator {:?} changes objects", plugin.name());
-                return Err(fail!(Conflict, "{message}").in_file(&self.file));
-            }
-        }
-        Ok(())
-    }
-}
-
-/// After each transformer: its mark on every object, and an end to what it has deleted.
-fn note(resources: &mut Resources, origin: Option<Origin>) {
-    if let Some(origin) = origin {
-        for resource in resources.contents_mut() {
-            match &resource.origin {
-                None => resource.origin = Some(origin.clone()),
-                Some(_) => resource.transformations.push(origin.clone()),
-            }
-        }
-    }
-    resources.drop_gone();
 }
 
 /// The origin of what a plugin makes or changes.
@@ -419,22 +305,4 @@ fn plugin_origin(plugin: &Resource) -> Option<Origin> {
         }),
         ..origin.clone()
     })
-}
-
-/// The fields that an entry of `labels` goes into.
-fn label_fields(label: &Label, config: &Config) -> Result<Vec<FieldSpec>> {
-    let mut specs = label.fields.clone();
-    merge_specs(&mut specs, &config.labels)?;
-    if label.include_selectors {
-        merge_specs(&mut specs, &config.common_labels)?;
-        return Ok(specs);
-    }
-    if label.include_templates {
-        merge_specs(&mut specs, &config.template_labels)?;
-    }
-    if label.include_volume_claim_templates {
-        merge_specs(&mut specs, &config.volume_claim_template_labels)?;
-    }
-    merge_spec(&mut specs, &FieldSpec::new(Default::default(), "metadata/labels", true))?;
-    Ok(specs)
 }
