@@ -39,7 +39,7 @@ pub struct SchemaHold(Option<Rc<CustomSchema>>);
 
 impl SchemaHold {
     pub fn schemas(&self) -> Schemas<'_> {
-        Schemas { custom: self.0.as_deref() }
+        Schemas { custom: self.0.as_deref(), comments: &[] }
     }
 }
 

@@ -7,6 +7,7 @@ use super::list;
 use crate::error::{Result, fail};
 use crate::schema::{Schema, Schemas};
 use crate::yaml::{Key, Mapping, Node, Scalar, Style, Tag, Value};
+use std::sync::Arc;
 
 /// The key of a map that says what to do with it.
 pub(super) const DIRECTIVE: &str = "$patch";
@@ -32,6 +33,10 @@ pub(super) enum Directive {
 
 /// Lays a patch over an object; false when the patch deletes it.
 pub fn merge(object: &mut Node, mut patch: Node, schemas: Schemas<'_>) -> Result<bool> {
+    let mut comments = Vec::new();
+    collect_comments(object, &mut comments);
+    collect_comments(&patch, &mut comments);
+    let schemas = Schemas { custom: schemas.custom, comments: &comments };
     match walk(Some(object), Some(&mut patch), None, schemas)? {
         Outcome::Ours => Ok(true),
         Outcome::Theirs => {
@@ -39,6 +44,22 @@ pub fn merge(object: &mut Node, mut patch: Node, schemas: Schemas<'_>) -> Result
             Ok(true)
         }
         Outcome::Gone => Ok(false),
+    }
+}
+
+/// Holds on to the schemas in comments while the trees they belong to are taken apart.
+fn collect_comments(node: &Node, into: &mut Vec<Arc<serde_json::Value>>) {
+    match &node.value {
+        Value::Scalar(_) => {}
+        Value::Sequence(sequence) => {
+            sequence.items.iter().for_each(|item| collect_comments(item, into))
+        }
+        Value::Mapping(mapping) => {
+            for (key, value) in mapping.iter() {
+                into.extend(key.schema.clone());
+                collect_comments(value, into);
+            }
+        }
     }
 }
 
@@ -142,8 +163,10 @@ fn merge_fields<'s>(
     let Some(ours) = ours.as_mapping_mut() else { return Ok(()) };
     let mut gone = Vec::new();
     for (key, value) in ours.iter_mut() {
+        let beside = theirs.as_deref().and_then(|theirs| schemas.of_key(theirs.key(&key.text)?));
         let mut patch = theirs.as_deref_mut().and_then(|theirs| theirs.get_mut(&key.text));
-        let field = schema.and_then(|schema| schema.field(&key.text));
+        let by_name = || schema.and_then(|schema| schema.field(&key.text));
+        let field = schemas.of_key(key).or(beside).or_else(by_name);
         match walk(Some(value), patch.as_deref_mut(), field, schemas)? {
             Outcome::Ours => {}
             Outcome::Gone => gone.push(key.text.clone()),
@@ -163,7 +186,8 @@ fn merge_fields<'s>(
         if ours.contains(&key.text) || gone.contains(&key.text) {
             continue;
         }
-        let field = schema.and_then(|schema| schema.field(&key.text));
+        let by_name = || schema.and_then(|schema| schema.field(&key.text));
+        let field = schemas.of_key(key).or_else(by_name);
         if walk(None, Some(patch), field, schemas)? == Outcome::Theirs && !patch.is_null() {
             // The key keeps its quotes but not its type.
             let key = Key { tag: Tag::Unset, ..key.clone() };
@@ -224,7 +248,8 @@ fn settle_fields<'s>(
         if failed.is_some() {
             return true;
         }
-        let field = schema.and_then(|schema| schema.field(&key.text));
+        let by_name = || schema.and_then(|schema| schema.field(&key.text));
+        let field = schemas.of_key(key).or_else(by_name);
         match settle(value, field, schemas) {
             Ok(outcome) => outcome != Outcome::Gone,
             Err(error) => {

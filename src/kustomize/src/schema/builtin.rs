@@ -159,6 +159,28 @@ pub fn shape_of(api_version: &str, kind: &str) -> Option<&'static Shape> {
     Some(shape)
 }
 
+static CONTAINER_DEFINITION: Shape = CONTAINER;
+static POD_SPEC_DEFINITION: Shape = POD_SPEC;
+static POD_TEMPLATE_DEFINITION: Shape = POD_TEMPLATE.1;
+static PLAIN_DEFINITION: Shape = PLAIN;
+
+/// The shape that a reference into Kubernetes' OpenAPI document leads to.
+pub fn definition(reference: &str) -> Option<&'static Shape> {
+    match reference.strip_prefix("#/definitions/io.k8s.api.")? {
+        "core.v1.Container" => Some(&CONTAINER_DEFINITION),
+        "core.v1.PodSpec" => Some(&POD_SPEC_DEFINITION),
+        "core.v1.PodTemplateSpec" => Some(&POD_TEMPLATE_DEFINITION),
+        name => {
+            // Definitions of objects are called after group, version and kind.
+            let (group_version, kind) = name.rsplit_once('.')?;
+            let (group, version) = group_version.rsplit_once('.')?;
+            let api_version =
+                if group == "core" { version.to_owned() } else { format!("{group}/{version}") };
+            shape_of(&api_version, kind).or(Some(&PLAIN_DEFINITION))
+        }
+    }
+}
+
 /// Whether objects of this kind certainly have no namespace; kinds that aren't known are taken to have one.
 pub fn is_cluster_scoped(api_version: &str, kind: &str) -> bool {
     matches!(

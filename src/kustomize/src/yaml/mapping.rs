@@ -45,6 +45,11 @@ impl Mapping {
         self.position(key).map(|at| &self.entries[at].1)
     }
 
+    /// The key node of a field.
+    pub fn key(&self, key: &str) -> Option<&Key> {
+        self.position(key).map(|at| &self.entries[at].0)
+    }
+
     pub fn get_mut(&mut self, key: &str) -> Option<&mut Node> {
         self.position(key).map(|at| &mut self.entries[at].1)
     }

@@ -1,6 +1,7 @@
 //! The tree that a build works on: scalars keep their text, so that nothing is lost by reading them too early.
 
 use super::mapping::Mapping;
+use std::sync::Arc;
 
 /// Where a node stands in its file, counted from 1; zero for what the build made itself.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -76,12 +77,20 @@ pub struct Key {
     pub tag: Tag,
     pub style: Style,
     pub at: Mark,
+    /// The schema that a comment on the key's line gives its value (`list: # {"type": "array", …}`).
+    pub schema: Option<Arc<serde_json::Value>>,
 }
 
 impl Key {
     /// A key that the build adds; as in kustomize, it turns into a number if it looks like one.
     pub fn new(text: impl Into<String>) -> Self {
-        Self { text: text.into(), tag: Tag::Unset, style: Style::Plain, at: Mark::default() }
+        Self {
+            text: text.into(),
+            tag: Tag::Unset,
+            style: Style::Plain,
+            at: Mark::default(),
+            schema: None,
+        }
     }
 
     /// A key that is a string whatever it looks like.

@@ -6,11 +6,15 @@ use super::resolve::{Resolved, resolve};
 use saphyr_parser::{Event, Parser, ScalarStyle, Span};
 use std::borrow::Cow;
 use std::collections::HashMap;
+use std::sync::Arc;
 
 /// How deep a document may nest.
 const MAX_DEPTH: usize = 200;
 /// How many nodes one document may hold once its aliases are expanded (a bomb has billions).
 const MAX_NODES: usize = 4_000_000;
+
+/// What a comment has in it that says how to merge a list.
+const SCHEMA_COMMENT: &str = "x-kubernetes-patch-strategy";
 
 /// Whose rules decide what a plain scalar means.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -69,6 +73,7 @@ pub fn parse_document(text: &str, options: Options) -> Result<Option<Node>, Yaml
         anchors: HashMap::new(),
         nodes: 0,
         brackets: 0,
+        has_schemas: options.flow && text.contains(SCHEMA_COMMENT),
     };
     loop {
         let (event, span) = reader.next()?;
@@ -93,6 +98,8 @@ struct Reader<'input> {
     nodes: usize,
     /// How many brackets are open.
     brackets: usize,
+    /// Somewhere a comment gives a list its merge key.
+    has_schemas: bool,
 }
 
 struct Anchored {
@@ -297,7 +304,16 @@ impl<'input> Reader<'input> {
                 at,
             });
         };
-        Ok(Key { text: scalar.text, tag: scalar.tag, style: scalar.style, at })
+        let schema = if self.has_schemas { self.schema_comment(span) } else { None };
+        Ok(Key { text: scalar.text, tag: scalar.tag, style: scalar.style, at, schema })
+    }
+
+    /// The schema in a comment on a key's line.
+    fn schema_comment(&self, span: Span) -> Option<Arc<serde_json::Value>> {
+        let line = self.lines.get(span.start.line().checked_sub(1)?)?;
+        let (_, comment) = line.split_once(" #")?;
+        let schema: serde_json::Value = serde_json::from_str(comment.trim()).ok()?;
+        schema.is_object().then(|| Arc::new(schema))
     }
 
     /// The maps that a `<<` key draws in, the ones that win first.
