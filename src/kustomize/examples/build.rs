@@ -46,6 +46,13 @@ fn run() -> Result<(), String> {
             }
             "--enable-managedby-label" => options.enable_managedby_label = true,
             "--enable-helm" => options.enable_helm = true,
+            "--helm-command" => options.helm_command = value()?,
+            "--helm-kube-version" => options.helm_kube_version = value()?,
+            "--helm-api-versions" => options.helm_api_versions.push(value()?),
+            "--helm-debug" => options.helm_debug = true,
+            // These are for functions in containers, which are not run.
+            "-e" | "--env" | "--mount" | "--network-name" => drop(value()?),
+            "--network" | "--as-current-user" | "--enable-alpha-plugins" => {}
             "-o" | "--output" => output = Some(PathBuf::from(value()?)),
             flag if flag.starts_with('-') => return Err(format!("unknown flag: {flag}")),
             _ => roots.push(PathBuf::from(flag)),
@@ -61,6 +68,9 @@ fn run() -> Result<(), String> {
         eprintln!("Warning: {warning}");
     }
     match output {
+        Some(path) if path.is_dir() => built.files().try_for_each(|(name, object)| {
+            std::fs::write(path.join(name), object.to_yaml()).map_err(|error| error.to_string())
+        }),
         Some(path) => std::fs::write(path, built.to_yaml()).map_err(|error| error.to_string()),
         None => {
             print!("{}", built.to_yaml());

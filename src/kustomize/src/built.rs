@@ -1,6 +1,7 @@
 //! What a build gives: objects in order, warnings, and the files it read.
 
 use crate::error::{Error, ErrorKind, Result};
+use crate::id::{CLUSTER, effective_namespace, split_api_version};
 use crate::resource::Resource;
 use crate::warning::Warning;
 use crate::yaml::{Dialect, Mark, Node, check, to_json, to_yaml};
@@ -43,6 +44,31 @@ impl Built {
         to_yaml(self.objects.iter().map(|object| &object.node)).unwrap_or_default()
     }
 
+    /// The objects with the names that `kustomize build -o DIR` gives their files.
+    ///
+    /// Names begin with the namespace where there is more than one.
+    pub fn files(&self) -> impl Iterator<Item = (String, &Object)> {
+        let namespaces: BTreeSet<&str> = self
+            .objects
+            .iter()
+            .map(Object::effective_namespace)
+            .filter(|namespace| *namespace != CLUSTER)
+            .collect();
+        let several = namespaces.len() > 1;
+        self.objects.iter().map(move |object| {
+            let namespace = object.effective_namespace();
+            let prefix = if several && namespace != CLUSTER {
+                format!("{namespace}_")
+            } else {
+                String::new()
+            };
+            let (group, version) = split_api_version(object.api_version());
+            let parts = [group, version, object.kind()].into_iter().filter(|part| !part.is_empty());
+            let kind = parts.collect::<Vec<_>>().join("_");
+            (format!("{prefix}{kind}_{}.yaml", object.name()).to_lowercase(), object)
+        })
+    }
+
     /// Remarks that didn't stop the build.
     pub fn warnings(&self) -> &[Warning] {
         &self.warnings
@@ -74,6 +100,10 @@ impl Object {
 
     fn metadata(&self, field: &str) -> &str {
         self.node.get("metadata").and_then(|metadata| metadata.get(field)).map_or("", Node::text)
+    }
+
+    fn effective_namespace(&self) -> &str {
+        effective_namespace(self.api_version(), self.kind(), self.metadata("namespace"))
     }
 
     pub fn api_version(&self) -> &str {
