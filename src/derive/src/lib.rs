@@ -37,7 +37,8 @@ pub fn derive_nested(input: TokenStream) -> TokenStream {
 
 /// Declares the outputs of a resource.
 ///
-/// On fields: `#[predicted]`, `#[ready]`, `#[secret]`, `#[changes_with(field, ..)]`.
+/// On fields: `#[predicted]`, `#[ready]`, `#[secret]`, `#[changes_with(field, ..)]`. An `Option<T>` is an
+/// output of type `T` that some resources of the kind don't have.
 #[proc_macro_derive(Outputs, attributes(predicted, ready, secret, changes_with))]
 pub fn derive_outputs(input: TokenStream) -> TokenStream {
     expand(parse_macro_input!(input as DeriveInput), outputs::outputs)

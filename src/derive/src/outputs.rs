@@ -1,6 +1,6 @@
 //! `#[derive(Outputs)]`: references to outputs, and their schema.
 
-use crate::attributes::{docs, named_fields};
+use crate::attributes::{docs, named_fields, optional};
 use proc_macro2::TokenStream;
 use quote::{format_ident, quote};
 use syn::{Attribute, DeriveInput, Ident, Result, Token, punctuated::Punctuated};
@@ -11,7 +11,8 @@ pub fn outputs(input: &DeriveInput) -> Result<TokenStream> {
     let refs_doc = format!("References to the outputs of a resource, see [`{name}`].");
     let (mut declared, mut made, mut schema) = (vec![], vec![], vec![]);
     for (ident, field) in named_fields(input, "outputs")? {
-        let (ty, docs) = (&field.ty, docs(field));
+        // One that isn't always there is referred to as if it were: who needs it is told when it isn't.
+        let (ty, docs) = (optional(&field.ty).unwrap_or(&field.ty), docs(field));
         declared.push(quote!(#(#docs)* pub #ident: ::formwork_engine::Output<#ty>));
         made.push(quote!(#ident: ::formwork_engine::Output::new(node, stringify!(#ident))));
         let has = |flag: &str| field.attrs.iter().any(|a| a.path().is_ident(flag));

@@ -182,6 +182,7 @@ impl<R: Reconcile> Typed<R> {
         let mut fields = Data::of(&found.observed).map_err(broken)?.into_map();
         fields.retain(|_, value| *value != Data::Null);
         let mut outputs = Data::of(&found.outputs).map_err(broken)?.into_map();
+        outputs.retain(|_, value| *value != Data::Null);
         if found.status != Status::Ready {
             outputs.retain(|name, _| R::SCHEMA.output(name).is_some_and(|output| !output.ready));
         }
