@@ -44,14 +44,11 @@ mod role;
 mod server;
 mod session;
 
-pub use database::{Database, DatabaseObserved, DatabaseOutputs, DatabaseOutputsRefs};
-pub use grants::{
-    DatabasePrivilege, FutureGrant, Grants, GrantsObserved, GrantsOutputs, GrantsOutputsRefs,
-    SchemaPrivilege, SequencePrivilege, TablePrivilege,
-};
+pub use database::*;
+pub use grants::*;
 pub use mark::Mark;
-pub use role::{Role, RoleObserved, RoleOutputs, RoleOutputsRefs};
-pub use server::{Reach, Server, Tls};
+pub use role::*;
+pub use server::*;
 pub use session::Postgres;
 
 use formwork_engine::{Data, Registry, Schema};

@@ -19,6 +19,9 @@ const EMPTY: &str = "template0";
 /// (`FirstNormalObjectId` in PostgreSQL's source.)
 const FIRST_OWN_ROLE: i64 = 16_384;
 
+/// How long the end of an abandoned copy is waited for, in milliseconds.
+const END_WITHIN: i64 = 15_000;
+
 /// Creates it. May be called again for the same intent, and goes on where it was cut off.
 ///
 /// In order: refuse what can't work; copy under the provisional name; mark; hand over; publish.
@@ -27,6 +30,7 @@ pub(super) async fn create(
     subject: &Subject,
     want: &Database,
 ) -> Result<(), Failure> {
+    ident(&want.name)?;
     if let Some(there) = observation::read(cloud, &[&want.name]).await?.pop() {
         let ours = there.mark.as_ref().is_some_and(|mark| mark.owner == subject.owner);
         let what = format!("the database `{}`", want.name);
@@ -187,7 +191,11 @@ pub(super) async fn drop(cloud: &Postgres, subject: &Subject) -> Result<(), Fail
     let own = cloud.own().await?;
     for (_, pid) in holders(cloud, &[&subject.owner.intent]).await? {
         // A copy whose client is gone; it can't be dropped before it ends.
-        own.query("SELECT pg_terminate_backend($1)", &[&pid]).await?;
+        let sql = "SELECT pg_terminate_backend($1, $2)";
+        let rows = own.query(sql, &[&pid, &END_WITHIN]).await?;
+        if !rows.first().map(|row| get(row, 0)).transpose()?.unwrap_or(false) {
+            return Err(Failure::busy("the copy that is being made of it doesn't end yet"));
+        }
     }
     let Some(row) = observation::locate(cloud, subject).await? else { return Ok(()) };
     if !row.is_provisional(subject) {

@@ -103,7 +103,7 @@ impl Kind {
         assert_eq!(read.status, Status::Ready);
         assert_eq!(self.drift().await, [] as [String; 0]);
         let listed = self.list().await;
-        assert_eq!(listed, [read.clone()]);
+        assert_eq!(listed, std::slice::from_ref(&read));
         self.subject.outputs = Data::Map(read.outputs);
     }
 

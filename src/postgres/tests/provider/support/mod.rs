@@ -1,9 +1,11 @@
 //! What the tests share: a server, a stack's side of the provider trait, a look from outside.
 
 mod kind;
+mod password;
 mod process;
 
 pub use kind::{Kind, Texts, secret};
+pub use password::Password;
 pub use process::Process;
 
 use formwork_engine::{Data, Registry, Secrets};
@@ -28,6 +30,7 @@ pub fn shared() -> &'static Process {
 pub fn registry() -> Registry {
     let mut registry = Registry::new(Secrets::new(vec![Box::new(Texts)]));
     formwork_postgres::register(&mut registry);
+    password::register(&mut registry);
     registry
 }
 

@@ -6,7 +6,7 @@ use std::{
     net::TcpListener,
     os::unix::{fs::PermissionsExt as _, process::CommandExt as _},
     path::{Path, PathBuf},
-    process::{ChildStdin, Command, Stdio},
+    process::{Child, Command, Stdio},
     thread::sleep,
     time::Duration,
 };
@@ -21,8 +21,8 @@ const PORT_TRIES: usize = 5;
 pub struct Process {
     pub port: u16,
     folder: PathBuf,
-    // The server's keeper reads it, and stops the server when it is closed.
-    _keeper: ChildStdin,
+    // The server's keeper reads its standard input from here, and stops the server when that is closed.
+    _keeper: Child,
 }
 
 /// Keeps the server, and ends it when its standard input ends.
@@ -79,9 +79,8 @@ impl Process {
             configure(&folder, port, settings);
             let mut keeper = as_user(Path::new("/bin/sh"));
             keeper.args(["-c", KEEPER, "keeper"]).arg(bin()).arg(&folder);
-            let mut keeper = keeper.stdin(Stdio::piped()).spawn().unwrap();
-            let stdin = keeper.stdin.take().unwrap();
-            let process = Self { port, folder: folder.clone(), _keeper: stdin };
+            let keeper = keeper.stdin(Stdio::piped()).spawn().unwrap();
+            let process = Self { port, folder: folder.clone(), _keeper: keeper };
             if process.is_ready() {
                 process.make_master();
                 return process;
