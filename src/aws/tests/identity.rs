@@ -48,7 +48,7 @@ async fn a_role() {
         .grants(list![secret, pull()])
         .managed_policies([Arn::new(VIEW_ONLY)])
         .max_session_seconds(3600)
-        .description("");
+        .description("the server");
     let paths = [
         "assumed_by[-]",
         "assumed_by[+]",

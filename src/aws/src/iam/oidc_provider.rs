@@ -79,7 +79,11 @@ impl Reconcile for OidcProvider {
 
     async fn list(cloud: &Aws, wanted: &[Subject]) -> Result<Vec<Found<Self>>, Failure> {
         // The list of them has neither URLs nor tags, and an account has a handful.
-        each(cloud, wanted).await
+        let mut found: Vec<Found<Self>> = each(cloud, wanted).await?;
+        // Several may ask for the same URL, and there is one of it.
+        found.sort_by(|a, b| a.id.cmp(&b.id));
+        found.dedup_by(|a, b| a.id == b.id);
+        Ok(found)
     }
 
     async fn read(cloud: &Aws, subject: &Subject) -> Result<Option<Found<Self>>, Failure> {
