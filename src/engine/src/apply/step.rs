@@ -311,9 +311,12 @@ impl<'a> Call<'a> {
                     return Err(failure);
                 }
                 Err(failure) => {
-                    return Err(failure.hint(
-                        "nobody knows yet whether the call had its effect: the next apply finds out first",
-                    ));
+                    let open = "nobody knows yet whether the call had its effect: the next apply finds out first";
+                    let hint = match &failure.hint {
+                        Some(hint) => format!("{hint}; {open}"),
+                        None => open.to_owned(),
+                    };
+                    return Err(failure.hint(hint));
                 }
             }
         }
