@@ -201,7 +201,7 @@ async fn what_can_not_work_is_refused_before_anything_is_made() {
         ),
         (json!({ "owner": "no_such_role" }), "role \"no_such_role\" does not exist"),
         (json!({ "owner": name, "template": "postgres" }), "belongs to the superuser `postgres`"),
-        (json!({ "owner": name, "collation": "xx_XX" }), "invalid locale name: \"xx_XX\""),
+        (json!({ "owner": name, "collation": "xx_XX" }), "locale name: \"xx_XX\""),
         (json!({ "owner": "postgres" }), "acting for the role `postgres`"),
     ];
     for (fields, message) in cases {

@@ -125,14 +125,20 @@ async fn a_role_with_privileges_goes_and_one_that_owns_things_stays() {
     let (name, owner) = (unique("app"), unique("app"));
     let mut app = role(&name, json!({}));
     app.create().await;
-    let mut owning = role(&owner, json!({}));
+    let mut owning = role(&owner, json!({ "password": secret("p", "1") }));
     owning.create().await;
+    let fields = json!({ "name": owner, "owner": owner });
+    let address = format!("{}-data", owner.replace('_', "-"));
+    let mut data = Kind::new("postgres.Database", &address, &master(shared()), fields);
+    data.create().await;
+    let inside = connect(shared(), &owner, "p", &owner).await.unwrap();
     let setup = format!(
-        "GRANT {owner} TO {MASTER}; GRANT CREATE ON SCHEMA public TO {owner}; CREATE TABLE {owner}_t (); \
-         ALTER TABLE {owner}_t OWNER TO {owner}; GRANT SELECT ON {owner}_t TO {name}"
+        "CREATE TABLE t (); GRANT SELECT ON t TO {name}; GRANT CONNECT ON DATABASE {owner} TO {name}"
     );
-    superuser(shared(), "postgres", &setup).await;
+    inside.batch_execute(&setup).await.unwrap();
     app.delete().await;
     let failure = owning.try_delete().await.unwrap_err();
-    assert!(failure.message.contains("still owns things in `postgres`"), "{failure}");
+    assert!(failure.message.contains(&format!("still owns things in `{owner}`")), "{failure}");
+    data.delete().await;
+    owning.delete().await;
 }

@@ -22,7 +22,7 @@ pub const MASTER_PASSWORD: &str = "the master's own password";
 
 /// The server that most tests share; each test uses names of its own.
 pub fn shared() -> &'static Process {
-    static SHARED: LazyLock<Process> = LazyLock::new(|| Process::start(&["ssl=on"]));
+    static SHARED: LazyLock<Process> = LazyLock::new(|| Process::start(&[]));
     &SHARED
 }
 

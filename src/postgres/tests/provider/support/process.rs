@@ -106,7 +106,8 @@ impl Process {
         let attributes = "LOGIN CREATEDB CREATEROLE NOSUPERUSER";
         // Set before statements are logged, so that the log can be searched for passwords.
         let master = format!(
-            "SET log_statement = none; CREATE ROLE {MASTER} {attributes} PASSWORD '{}'",
+            "SET log_statement = none; CREATE ROLE {MASTER} {attributes} PASSWORD '{}'; \
+             GRANT pg_monitor TO {MASTER} WITH ADMIN OPTION",
             MASTER_PASSWORD.replace('\'', "''")
         );
         assert!(self.psql(&master));
