@@ -88,7 +88,15 @@ impl Connection {
             let request = kind.request(namespace).list(&params);
             let request = request.map_err(|error| self.unbuilt(&doing, error))?;
             let answer = self.client().await?.request(request).await;
-            let mut page: Json = answer.map_err(|error| self.failure(&doing, error))?;
+            let mut page: Json = match answer {
+                Ok(page) => page,
+                // The kind was served a moment ago: its definition is gone, and its objects with it.
+                Err(kube::Error::Api(status)) if status.code == 404 => {
+                    self.forget_kinds().await;
+                    return Ok(vec![]);
+                }
+                Err(error) => return Err(self.failure(&doing, error)),
+            };
             let next = text(&page, &["metadata", "continue"]).to_owned();
             if let Some(Json::Array(found)) = page.get_mut("items").map(Json::take) {
                 items.extend(found.into_iter().map(|item| identified(kind, item)));

@@ -202,10 +202,8 @@ impl Connection {
             }
             kube::Error::BuildRequest(error) => Failure::invalid(error.to_string()),
             kube::Error::Auth(error) => Failure::denied(format!("can't log in: {error}")),
-            other => Failure::unreachable(format!("no answer: {}", causes(&other))).hint(
-                "check that the API server's address is right and reachable from here; a private \
-                 endpoint needs a tunnel",
-            ),
+            kube::Error::Service(error) => no_answer(&*error),
+            other => no_answer(&other),
         };
         failure.context(format!("{doing} in {}", self.label))
     }
@@ -230,8 +228,17 @@ fn refused(status: &kube::core::Status) -> Failure {
         }
         409 => Failure::busy(message),
         400 | 404 | 405 | 413 | 415 | 422 => Failure::invalid(message),
+        // What server-side apply says, as an internal error, of a field that the kind doesn't have.
+        500 if message.contains("failed to create typed patch object") => Failure::invalid(message),
         _ => Failure::service(message),
     }
+}
+
+fn no_answer(error: &(dyn std::error::Error + 'static)) -> Failure {
+    Failure::unreachable(format!("no answer: {}", causes(error))).hint(
+        "check that the API server's address is right and reachable from here; a private endpoint \
+         needs a tunnel",
+    )
 }
 
 /// An error with all that led to it, since the outermost says only "error trying to connect".

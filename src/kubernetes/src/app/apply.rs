@@ -10,10 +10,11 @@ use crate::{
     api::{Served, at, name, side_by_side, text, title},
     cluster::Connection,
 };
-use formwork_engine::{Data, Failure, Owner, Secrets, Subject};
+use formwork_engine::{Data, Failure, FailureKind, Owner, Secrets, Subject};
 use serde_json::{Value as Json, json};
 use std::{
     collections::{BTreeMap, BTreeSet},
+    sync::atomic::{AtomicBool, Ordering},
     time::Duration,
 };
 
@@ -33,7 +34,8 @@ pub async fn apply(
     want: App,
     secrets: &Secrets,
 ) -> Result<String, Failure> {
-    let run = Run { cluster, owner: &subject.owner, namespace: &want.namespace, secrets };
+    let (owner, namespace) = (&subject.owner, want.namespace.as_str());
+    let run = Run { cluster, owner, namespace, secrets, changed: AtomicBool::new(false) };
     let objects = want.objects.unwrap_or_default();
     let release = release(&objects)?;
     let wanted: Vec<Json> = objects.into_values().map(|Manifest(object)| object).collect();
@@ -44,28 +46,9 @@ pub async fn apply(
     }
     run.refuse_strangers(&wanted, &live).await?;
 
-    let old = live.parsed_record();
-    let intent = if old.intent.is_empty() { &run.owner.intent } else { &old.intent };
-    let mut record = Record {
-        intent: intent.clone(),
-        kinds: old.kinds.union(&kinds).cloned().collect(),
-        release: old.release,
-    };
-    for step in 0..order::ALL {
-        let of_step = wanted.iter().filter(|o| order::step(text(o, &["kind"])) == step);
-        let of_step: Vec<&Json> = of_step.collect();
-        side_by_side(of_step.iter().map(|object| run.apply(object)).collect()).await?;
-        match step {
-            // From here on everything can be found by the record.
-            order::NAMESPACES => run.write(&record).await?,
-            order::DEFINITIONS => run.wait_until_served(&of_step).await?,
-            _ => {}
-        }
-    }
-    run.prune(&wanted, &live).await?;
-    record.kinds = kinds;
-    record.release = release;
-    run.write(&record).await?;
+    run.bring_about(&wanted, &kinds, &live, release)
+        .await
+        .map_err(|failure| run.so_far(failure))?;
     Ok(observe::id(run.owner, run.namespace))
 }
 
@@ -79,9 +62,50 @@ struct Run<'a> {
     owner: &'a Owner,
     namespace: &'a str,
     secrets: &'a Secrets,
+    /// Whether anything was changed yet.
+    changed: AtomicBool,
 }
 
 impl Run<'_> {
+    /// Everything that changes something, in order.
+    async fn bring_about(
+        &self,
+        wanted: &[Json],
+        kinds: &BTreeSet<Gvk>,
+        live: &Live,
+        release: String,
+    ) -> Result<(), Failure> {
+        let old = live.parsed_record();
+        let mut record = Record {
+            intent: self.owner.intent.clone(),
+            kinds: old.kinds.union(kinds).cloned().collect(),
+            release: old.release,
+        };
+        for step in 0..order::ALL {
+            let of_step = wanted.iter().filter(|o| order::step(text(o, &["kind"])) == step);
+            let of_step: Vec<&Json> = of_step.collect();
+            side_by_side(of_step.iter().map(|object| self.apply(object)).collect()).await?;
+            match step {
+                // From here on everything can be found by the record.
+                order::NAMESPACES => self.write(&record).await?,
+                order::DEFINITIONS => self.wait_until_served(&of_step).await?,
+                _ => {}
+            }
+        }
+        self.prune(wanted, live).await?;
+        record.kinds = kinds.clone();
+        record.release = release;
+        self.write(&record).await
+    }
+
+    /// A refused call had no effect, but those before it had: so the whole had one.
+    fn so_far(&self, failure: Failure) -> Failure {
+        match failure.had_no_effect() && self.changed.load(Ordering::SeqCst) {
+            true => Failure { kind: FailureKind::Service, ..failure },
+            false => failure,
+        }
+    }
+
     /// Nothing that isn't ours is taken over; found out before anything is changed.
     async fn refuse_strangers(&self, wanted: &[Json], live: &Live) -> Result<(), Failure> {
         let ours: BTreeSet<(&str, &str)> =
@@ -118,20 +142,23 @@ impl Run<'_> {
         if let (false, Some(metadata)) = (kind.namespaced, object["metadata"].as_object_mut()) {
             metadata.remove("namespace");
         }
-        self.cluster.apply(&kind, self.namespace, &object).await.map(drop)
+        self.cluster.apply(&kind, self.namespace, &object).await?;
+        self.changed.store(true, Ordering::SeqCst);
+        Ok(())
     }
 
     async fn write(&self, record: &Record) -> Result<(), Failure> {
         let config_maps = core(self.cluster, &Gvk::config_map()).await?;
         let object = record.object(self.owner, self.namespace);
-        self.cluster.apply(&config_maps, self.namespace, &object).await.map(drop).map_err(
-            |failure| match failure.message.contains("not found") {
-                true => failure.hint(
-                    "create the namespace, or leave that to the App: `create_namespace(true)`",
-                ),
-                false => failure,
-            },
-        )
+        match self.cluster.apply(&config_maps, self.namespace, &object).await {
+            Ok(_) => {
+                self.changed.store(true, Ordering::SeqCst);
+                Ok(())
+            }
+            Err(failure) if failure.message.contains("not found") => Err(failure
+                .hint("create the namespace, or leave that to the App: `create_namespace(true)`")),
+            Err(failure) => Err(failure),
+        }
     }
 
     /// Waits until the server serves what new definitions define; that takes it a moment.

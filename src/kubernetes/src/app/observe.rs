@@ -133,7 +133,12 @@ pub async fn app(cluster: &Connection, subject: &Subject) -> Result<Option<Found
         None if is_going(live) => None,
         None => Some((key, Manifest(compare::named(live)))),
     });
-    let owner = Owner { intent: record.intent, ..subject.owner.clone() };
+    // Until the record is there, the labels say whose it is and not which intent made it.
+    let intent = match &live.record {
+        Some(_) => record.intent,
+        None => subject.owner.intent.clone(),
+    };
+    let owner = Owner { intent, ..subject.owner.clone() };
     Ok(Some(Found {
         id: id(&subject.owner, namespace),
         observed: AppObserved {

@@ -1,0 +1,189 @@
+//! One stack with one App, run by the engine against a real API server.
+
+use formwork_engine::{
+    apply::{self, Outcome, Patience, Quiet},
+    plan::Plan,
+    session,
+    state::LocalStore,
+    *,
+};
+use formwork_kubernetes::{App, Cluster, ClusterTokens, Eks, KubeconfigFile, Token};
+use formwork_rehearse::Site;
+use futures::future::BoxFuture;
+use secrecy::SecretString;
+use std::{
+    collections::BTreeMap,
+    path::{Path, PathBuf},
+    process::Command,
+    sync::{Arc, atomic::AtomicBool},
+    time::Duration,
+};
+
+exports! {
+    /// What the app uses of the platform.
+    pub struct Platform { redis: String, password: Secret }
+}
+
+/// What every secret text of these tests begins with; its version follows.
+pub const PASSWORD: &str = "hunter2-version-";
+
+/// Keeps one secret, whose text says its version.
+struct Vault;
+
+impl SecretStore for Vault {
+    fn name(&self) -> &'static str {
+        "vault"
+    }
+
+    fn fetch<'a>(
+        &'a self,
+        reference: &'a SecretRef,
+    ) -> BoxFuture<'a, Result<SecretString, Failure>> {
+        Box::pin(async { Ok(SecretString::from(format!("{PASSWORD}{}", reference.version))) })
+    }
+}
+
+/// There is no EKS here.
+struct NoTokens;
+
+impl ClusterTokens for NoTokens {
+    fn token<'a>(&'a self, cluster: &'a Eks) -> BoxFuture<'a, Result<Token, Failure>> {
+        Box::pin(async { Err(Failure::denied(format!("no tokens for {}", cluster.name))) })
+    }
+}
+
+/// The repository's root, two levels above this crate.
+pub fn repository() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")
+}
+
+/// One state, and the cluster that it is about.
+pub struct World<'a> {
+    pub site: &'a Site,
+    pub project: PathBuf,
+    registry: Registry,
+    pub store: LocalStore,
+    folder: tempfile::TempDir,
+}
+
+impl<'a> World<'a> {
+    pub fn new(site: &'a Site, project: PathBuf) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let mut registry = Registry::new(Secrets::new(vec![Box::new(Vault)]));
+        formwork_kubernetes::register(&mut registry, Arc::new(NoTokens));
+        let store = LocalStore::new(folder.path());
+        let world = Self { site, project, registry, store, folder };
+        world.export("cache.internal", "1");
+        world
+    }
+
+    /// Another version of what the platform exports.
+    pub fn export(&self, redis: &str, password: &str) {
+        let mut platform = self.store.read("platform").unwrap().unwrap_or(State::empty("platform"));
+        platform.serial += 1;
+        let password = Secret::stored(SecretRef {
+            store: "vault".into(),
+            at: String::new(),
+            key: "password".into(),
+            version: password.into(),
+        });
+        platform.exports = BTreeMap::from([
+            ("redis".to_owned(), Data::Text(redis.into())),
+            ("password".to_owned(), Data::Secret(password)),
+        ]);
+        self.store.write(&platform).unwrap();
+    }
+
+    pub fn cluster(&self) -> Value<Cluster> {
+        let path = self.site.kubeconfig.display().to_string();
+        Cluster::new().kubeconfig(KubeconfigFile::new().path(path)).into_value()
+    }
+
+    /// The graph of a stack that has this App only.
+    pub fn graph<D: Draft<Resource = App>>(
+        &self,
+        stack: &str,
+        app: impl FnOnce(Platform) -> D,
+    ) -> Graph {
+        let mut s = Stack::new(stack);
+        let platform = s.import("platform");
+        s.add("shop", app(platform));
+        let mut graph = s.finish().unwrap();
+        self.registry.embed(&self.project, &mut graph).unwrap();
+        self.registry.check(&graph).unwrap();
+        graph
+    }
+
+    pub async fn plan(&self, graph: &Graph) -> Plan {
+        let state = session::load(&self.store, &graph.stack).unwrap().state;
+        session::make_plan(&self.registry, &self.store, graph, &state).await.unwrap()
+    }
+
+    /// What the plan changes: `path` or `~path` where it drifted.
+    pub async fn changes(&self, graph: &Graph) -> Vec<String> {
+        let plan = self.plan(graph).await;
+        let changes = plan.changes().flat_map(|step| &step.changes);
+        changes
+            .map(|change| match change.drift {
+                true => format!("~{}", change.path),
+                false => change.path.clone(),
+            })
+            .collect()
+    }
+
+    pub async fn try_apply(&self, graph: &Graph) -> Outcome {
+        let patience = Patience { ready: Duration::from_secs(90), ..Patience::default() };
+        let held =
+            session::hold(&self.registry, &self.store, &graph.stack, &patience).await.unwrap();
+        let plan =
+            session::make_plan(&self.registry, &self.store, graph, &held.state).await.unwrap();
+        let options = apply::Options {
+            parallelism: 4,
+            consent: plan.needs_consent().collect(),
+            patience,
+            reporter: &Quiet,
+            stop: &AtomicBool::new(false),
+        };
+        apply::apply(&plan, held.state, &self.registry, &self.store, &options).await.unwrap()
+    }
+
+    /// Applies; a second plan is empty.
+    pub async fn apply(&self, graph: &Graph) {
+        let outcome = self.try_apply(graph).await;
+        assert!(outcome.succeeded(), "{:?}", outcome.failed);
+        let again = self.changes(graph).await;
+        assert!(again.is_empty(), "a second plan isn't empty: {again:#?}");
+    }
+
+    /// The failure of an apply that has to fail.
+    pub async fn refused(&self, graph: &Graph) -> Failure {
+        let mut outcome = self.try_apply(graph).await;
+        assert_eq!(outcome.failed.len(), 1, "{:?}", outcome.failed);
+        outcome.failed.remove(0).failure
+    }
+
+    /// Everything that the engine has written, as one text.
+    pub fn written(&self) -> String {
+        let mut all = String::new();
+        let mut folders = vec![self.folder.path().to_owned()];
+        while let Some(folder) = folders.pop() {
+            for entry in std::fs::read_dir(folder).unwrap() {
+                let path = entry.unwrap().path();
+                match path.is_dir() {
+                    true => folders.push(path),
+                    false => all += &String::from_utf8_lossy(&std::fs::read(path).unwrap()),
+                }
+            }
+        }
+        all
+    }
+
+    /// What kubectl answers.
+    pub fn kubectl(&self, arguments: &[&str]) -> String {
+        let mut kubectl = Command::new(&self.site.tools.kubectl);
+        kubectl.arg("--kubeconfig").arg(&self.site.kubeconfig).args(arguments);
+        let output = kubectl.output().unwrap();
+        assert!(output.status.success(), "{arguments:?}: {output:?}");
+        String::from_utf8(output.stdout).unwrap().trim().to_owned()
+    }
+}
