@@ -10,11 +10,13 @@ mod each;
 mod named;
 mod tags;
 mod target;
+mod version;
 mod words;
 
 pub mod ec2;
 pub mod eks;
 pub mod iam;
+pub mod rds;
 
 pub use call::{Call, CallLog, Condition, Declared, Permission, Service};
 pub use cloud::{Aws, CALL_DEADLINE, Setup};
@@ -57,4 +59,7 @@ kinds! {
     eks::PodIdentityAssociation,
     iam::OidcProvider,
     iam::Role,
+    rds::Instance,
+    rds::ParameterGroup,
+    rds::SubnetGroup,
 }
