@@ -153,8 +153,10 @@ impl Connection {
         answer.map_err(|error| self.failure(&doing, error))
     }
 
-    /// Asks for an object's deletion, and of what it has made in turn; `None` where it is gone.
+    /// Asks for an object's deletion; `None` where it is gone.
     ///
+    /// Workloads stay until their pods are gone. Elsewhere that would wait for the garbage collector,
+    /// which takes half a minute to notice a custom kind.
     /// The uid makes sure that nobody's new object of the same name is hit.
     pub(crate) async fn delete(
         &self,
@@ -164,8 +166,11 @@ impl Connection {
     ) -> Result<Option<Json>, Failure> {
         let doing = format!("deleting {}", title(object));
         let uid = Some(text(object, &["metadata", "uid"]).to_owned());
-        let params =
-            DeleteParams::foreground().preconditions(Preconditions { uid, resource_version: None });
+        let params = match kind.resource.group.as_str() {
+            "apps" | "batch" => DeleteParams::foreground(),
+            _ => DeleteParams::background(),
+        };
+        let params = params.preconditions(Preconditions { uid, resource_version: None });
         let request = kind.request(namespace).delete(name(object), &params);
         let request = request.map_err(|error| self.unbuilt(&doing, error))?;
         let answer = self.client().await?.request(request).await;

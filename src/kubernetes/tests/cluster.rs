@@ -4,10 +4,10 @@
 mod support;
 
 use formwork_engine::{Draft, FailureKind, Graph, map, plan::Action, secret_text, text};
-use formwork_kubernetes::{App, Cluster, KubeconfigFile};
+use formwork_kubernetes::{App, Cluster, Eks, KubeconfigFile};
 use formwork_rehearse::{Inventory, LocalCloud, Options, Progress, Site};
-use std::path::Path;
-use support::{PASSWORD, Platform, World, repository};
+use std::{path::Path, sync::Arc, sync::atomic::Ordering};
+use support::{PASSWORD, Platform, Tokens, World, repository};
 
 const SERVER: &str = "Deployment/shop-pr1/shop-pr1-server";
 
@@ -27,6 +27,7 @@ async fn apps_live_in_a_real_cluster() {
         definitions_come_before_what_they_define(site),
         a_failed_apply_is_taken_up_again(site),
         a_namespace_of_others_stays(site),
+        a_cluster_is_reached_by_token(site),
     );
 
     let after = Inventory::take(cloud.sites()).await.unwrap();
@@ -387,4 +388,46 @@ async fn a_namespace_of_others_stays(site: &Site) {
     world.apply(&Graph::empty("given")).await;
     world.kubectl(&["get", "configmap", "theirs", "-n", "ns-given"]);
     world.kubectl(&["delete", "namespace", "ns-given", "ns-guest"]);
+}
+
+/// As EKS is, by endpoint, certificate authority and token; and into another namespace.
+async fn a_cluster_is_reached_by_token(site: &Site) {
+    const ACCOUNT: &str = "apiVersion: v1\nkind: ServiceAccount\nmetadata: {name: one}\n";
+    let project = project(&[("account.yaml", ACCOUNT)]);
+    let admin = World::new(site, project.path().to_owned());
+    admin.kubectl(&["create", "serviceaccount", "deployer", "-n", "default"]);
+    let role = ["--clusterrole=cluster-admin", "--serviceaccount=default:deployer"];
+    admin.kubectl(&[&["create", "clusterrolebinding", "deployer"], &role[..]].concat());
+    let text = admin.kubectl(&["create", "token", "deployer", "-n", "default"]);
+    let ca = "jsonpath={.clusters[0].cluster.certificate-authority-data}";
+    let ca = admin.kubectl(&["config", "view", "--raw", "-o", ca]);
+
+    let graph = |world: &World<'_>, namespace: &str| {
+        let eks =
+            Eks::new().name("shop").region("eu-central-1").endpoint(&*site.kubernetes_endpoint);
+        let cluster = Cluster::new().eks(eks.ca(&*ca));
+        world
+            .graph("token", |_| App::new().cluster(cluster).overlay("overlay").namespace(namespace))
+    };
+    let tokens = Arc::new(Tokens { text, ..Tokens::default() });
+    let world = World::with_tokens(site, project.path().to_owned(), tokens.clone());
+    world.apply(&graph(&world, "ns-token")).await;
+    assert!(tokens.asked.load(Ordering::SeqCst) > 1, "a token at its end is used on");
+
+    // Another namespace is another App: the old one goes with all that is in it.
+    let moved = graph(&world, "ns-token-2");
+    assert_eq!(world.plan(&moved).await.count(Action::Replace), 1);
+    world.apply(&moved).await;
+    let namespaces = world.kubectl(&["get", "namespaces", "-o", "name"]);
+    assert!(!namespaces.lines().any(|line| line == "namespace/ns-token"), "{namespaces}");
+
+    let stranger = Arc::new(Tokens { text: "nobody".into(), ..Tokens::default() });
+    let refused = World::with_tokens(site, project.path().to_owned(), stranger);
+    let failure = refused.refused(&graph(&refused, "ns-refused")).await;
+    assert_eq!(failure.kind, FailureKind::Denied);
+    assert!(failure.hint.unwrap().contains("access entry"), "{}", failure.message);
+
+    world.apply(&Graph::empty("token")).await;
+    admin.kubectl(&["delete", "clusterrolebinding/deployer"]);
+    admin.kubectl(&["delete", "serviceaccount/deployer", "-n", "default"]);
 }

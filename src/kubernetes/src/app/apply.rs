@@ -226,8 +226,10 @@ pub async fn delete(cluster: &Connection, subject: &Subject) -> Result<(), Failu
     let mut kinds: BTreeSet<Gvk> = observe::wanted(&subject.inputs).values().map(Gvk::of).collect();
     kinds.insert(Gvk::namespace());
     let live = observe::live(cluster, owner, namespace, &kinds).await?;
-    let busy =
-        |what: String| Failure::busy(format!("{what} of `{}` on the way out", owner.address));
+    let busy = |what: String| Failure::busy(format!("{what} on the way out"));
+    if live.namespace.as_ref().is_some_and(|namespace| !is_going(namespace)) {
+        refuse_other_apps(cluster, owner, namespace).await?;
+    }
 
     for step in (0..order::ALL).rev() {
         let of_step = live.objects.iter().filter(|(_, object)| {
@@ -247,7 +249,6 @@ pub async fn delete(cluster: &Connection, subject: &Subject) -> Result<(), Failu
     }
     match (&live.namespace, &live.record) {
         (Some(object), _) => {
-            refuse_other_apps(cluster, owner, namespace).await?;
             let kind = core(cluster, &Gvk::namespace()).await?;
             if !is_going(object) {
                 cluster.delete(&kind, "", object).await?;

@@ -7,7 +7,7 @@ use formwork_engine::{
     state::LocalStore,
     *,
 };
-use formwork_kubernetes::{App, Cluster, ClusterTokens, Eks, KubeconfigFile, Token};
+use formwork_kubernetes::{App, Cluster, ClusterTokens, Eks, KubeconfigFile, TOKEN_MARGIN, Token};
 use formwork_rehearse::Site;
 use futures::future::BoxFuture;
 use secrecy::SecretString;
@@ -15,8 +15,11 @@ use std::{
     collections::BTreeMap,
     path::{Path, PathBuf},
     process::Command,
-    sync::{Arc, atomic::AtomicBool},
-    time::Duration,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, AtomicUsize, Ordering},
+    },
+    time::{Duration, SystemTime},
 };
 
 exports! {
@@ -43,12 +46,18 @@ impl SecretStore for Vault {
     }
 }
 
-/// There is no EKS here.
-struct NoTokens;
+/// A token that ends so soon that it has to be asked for again before each call.
+#[derive(Default)]
+pub struct Tokens {
+    pub text: String,
+    pub asked: AtomicUsize,
+}
 
-impl ClusterTokens for NoTokens {
-    fn token<'a>(&'a self, cluster: &'a Eks) -> BoxFuture<'a, Result<Token, Failure>> {
-        Box::pin(async { Err(Failure::denied(format!("no tokens for {}", cluster.name))) })
+impl ClusterTokens for Tokens {
+    fn token<'a>(&'a self, _: &'a Eks) -> BoxFuture<'a, Result<Token, Failure>> {
+        self.asked.fetch_add(1, Ordering::SeqCst);
+        let text = SecretString::from(self.text.clone());
+        Box::pin(async { Ok(Token { text, expires: SystemTime::now() + TOKEN_MARGIN / 2 }) })
     }
 }
 
@@ -68,9 +77,13 @@ pub struct World<'a> {
 
 impl<'a> World<'a> {
     pub fn new(site: &'a Site, project: PathBuf) -> Self {
+        Self::with_tokens(site, project, Arc::default())
+    }
+
+    pub fn with_tokens(site: &'a Site, project: PathBuf, tokens: Arc<Tokens>) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let mut registry = Registry::new(Secrets::new(vec![Box::new(Vault)]));
-        formwork_kubernetes::register(&mut registry, Arc::new(NoTokens));
+        formwork_kubernetes::register(&mut registry, tokens);
         let store = LocalStore::new(folder.path());
         let world = Self { site, project, registry, store, folder };
         world.export("cache.internal", "1");

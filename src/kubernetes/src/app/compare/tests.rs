@@ -211,7 +211,7 @@ mod properties {
             Json::Object(map) => {
                 let mut out: Map<String, Json> = map
                     .iter()
-                    .filter(|(_, v)| seed % 2 == 0 || !is_zero(v))
+                    .filter(|(_, v)| seed.is_multiple_of(2) || !is_zero(v))
                     .map(|(k, v)| (k.clone(), served(v, seed, shared)))
                     .collect();
                 out.insert("zz-default".into(), json!(seed));
