@@ -352,13 +352,14 @@ mod tests {
                 values: vec!["true".into()],
             }]),
         };
-        assert_eq!(grants_of(&policy_document(std::slice::from_ref(&grant))), [grant.clone()]);
+        let grant = [grant];
+        assert_eq!(grants_of(&policy_document(&grant)), grant);
         // As GetAccountAuthorizationDetails gives it: RFC 3986 encoded, single texts, one statement.
         let given = "%7B%22Version%22%3A%222012-10-17%22%2C%22Statement%22%3A%7B%22Sid%22%3A%22Pull\
             %22%2C%22Effect%22%3A%22Allow%22%2C%22Action%22%3A%22ecr%3ABatchGetImage%22%2C\
             %22Resource%22%3A%22*%22%2C%22Condition%22%3A%7B%22Bool%22%3A%7B\
             %22aws%3ASecureTransport%22%3Atrue%7D%7D%7D%7D";
-        assert_eq!(grants_of(given), [grant]);
+        assert_eq!(grants_of(given), grant);
     }
 
     #[test]
