@@ -143,13 +143,7 @@ impl Reconcile for Role {
             sent.map_err(principal_may_be_new)?;
         }
         if change.has("description") || change.has("max_session_seconds") {
-            let request = cloud
-                .iam
-                .update_role()
-                .role_name(name)
-                .description(want.description.clone().unwrap_or_default())
-                .set_max_session_duration(want.max_session_seconds.map(seconds).transpose()?);
-            cloud.send(UPDATE, request.send()).await?;
+            update_settings(cloud, name, want).await?;
         }
         if change.has("permissions_boundary") {
             set_boundary(cloud, name, boundary(want)).await?;
@@ -239,6 +233,20 @@ fn principal_may_be_new(failure: Failure) -> Failure {
         true => Failure { kind: FailureKind::Busy, ..failure },
         false => failure,
     }
+}
+
+/// Sets description and session length together: what one call leaves out, IAM may set back.
+async fn update_settings(cloud: &Aws, name: &str, want: &Role) -> Result<(), Failure> {
+    let current = read::role(cloud, name).await?;
+    let (description, session) =
+        current.map(|role| (role.description, role.max_session_duration)).unwrap_or_default();
+    let request = cloud
+        .iam
+        .update_role()
+        .role_name(name)
+        .set_description(want.description.clone().or(description))
+        .set_max_session_duration(want.max_session_seconds.map(seconds).transpose()?.or(session));
+    cloud.send(UPDATE, request.send()).await.map(drop)
 }
 
 /// Makes the grants the role's only inline policy.
