@@ -56,7 +56,8 @@ impl Options {
     fn check(&self) -> Result<(), StartError> {
         let fail = |text: String| Err(StartError::Options(text));
         if self.sites.is_empty() || self.nodes == 0 {
-            return fail("a local cloud needs at least one site and one node".to_owned());
+            let sites = "a local cloud needs at least one site and one node; its sites are production and staging";
+            return fail(sites.to_owned());
         }
         for (index, (name, account)) in self.sites.iter().enumerate() {
             let plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
