@@ -16,7 +16,7 @@ macro_rules! words {
             }
 
             /// `None` for a word that this program doesn't know.
-            pub(crate) fn from_word(word: &str) -> Option<Self> {
+            pub fn from_word(word: &str) -> Option<Self> {
                 match word { $($word => Some(Self::$Value),)* _ => None }
             }
         }

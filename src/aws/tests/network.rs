@@ -2,8 +2,13 @@
 
 mod support;
 
-use formwork_aws::ec2::{ElasticIp, InternetGateway, NatGateway, Route, RouteTable, Subnet, Vpc};
-use formwork_engine::{Data, Id, map};
+use formwork_aws::{
+    Aws,
+    ec2::{
+        ElasticIp, InternetGateway, NatGateway, Route, RouteTable, Rule, SecurityGroup, Subnet, Vpc,
+    },
+};
+use formwork_engine::{Data, FailureKind, Id, list, map};
 use serde_json::json;
 use support::Bench;
 
@@ -128,4 +133,60 @@ async fn a_route_has_one_target() {
     let fields = Data::of(&json!({"routes": [{"destination": "0.0.0.0/0"}]})).unwrap();
     let refused = provider.expand(fields).unwrap_err().to_string();
     assert!(refused.starts_with("the route for `0.0.0.0/0` has 0 targets"), "{refused}");
+}
+
+#[tokio::test]
+async fn a_security_group() {
+    let bench = Bench::new();
+    let vpc = bench.make("net", Vpc::new().cidr("10.0.0.0/16")).await;
+    let vpc = || Id::existing(vpc.id());
+    let server = bench.make("server", SecurityGroup::new().vpc(vpc()).ingress(list![])).await;
+    assert_eq!(server.output("name").await, server.predicted("name").unwrap());
+    let from_server = || Rule::new().port(5432).group(Id::existing(server.id()));
+    let https = || Rule::new().port(443).cidr("0.0.0.0/0").description("everybody");
+    let draft = || SecurityGroup::new().vpc(vpc()).description("the database");
+
+    let mut db = bench.make("db", draft().ingress(list![from_server(), https()])).await;
+    assert_eq!(db.owner().await.unwrap(), db.subject.owner);
+    // The same address range at a wider port range is another rule; egress is closed.
+    let wider = Rule::new().port(443).last_port(444).cidr("0.0.0.0/0");
+    let itself = Rule::new().protocol("all").members(true);
+    let changed = draft().ingress(list![from_server(), wider, itself]).egress(list![]);
+    db.change(changed, &["ingress[-]", "ingress[+]", "ingress[+]", "egress[-]"]).await;
+    db.change(draft().ingress([from_server()]), &["ingress[-]", "ingress[-]"]).await;
+    let described = draft().ingress([from_server().description("the server")]);
+    db.change(described, &["ingress[-]", "ingress[+]"]).await;
+
+    let taken = bench.thing("db", draft().ingress(list![])).create().await.unwrap_err();
+    assert_eq!(taken.kind, FailureKind::Taken, "{taken}");
+    db.delete().await;
+    server.delete().await;
+}
+
+/// A rule that somebody else adds is that one rule, and taking it back leaves the others alone.
+#[tokio::test]
+async fn drift_of_a_security_group_is_the_rule_that_drifted() {
+    let bench = Bench::new();
+    let vpc = bench.make("net", Vpc::new().cidr("10.0.0.0/16")).await;
+    let rules = [Rule::new().port(443).cidr("0.0.0.0/0"), Rule::new().port(80).cidr("::/0")];
+    let group = SecurityGroup::new().vpc(Id::existing(vpc.id())).ingress(rules);
+    let group = bench.make("web", group).await;
+
+    let outside = Aws::to(bench.target(), &bench.setup()).await.unwrap();
+    let ssh = outside.ec2.authorize_security_group_ingress().group_id(group.id());
+    let ssh = ssh.ip_protocol("tcp").from_port(22).to_port(22).cidr_ip("0.0.0.0/0");
+    let refused = ssh.clone().send().await.unwrap_err();
+    assert!(format!("{refused:?}").contains("sent outside of any declared call"), "{refused:?}");
+
+    let mut intruder = group.subject.inputs.clone().into_map();
+    let Some(Data::List(rules)) = intruder.get_mut("ingress") else { panic!("{intruder:?}") };
+    let rule = json!({"protocol": "tcp", "port": 22, "last_port": 22, "cidr": "0.0.0.0/0"});
+    rules.push(Data::from_json(&rule));
+    let mut from_outside = bench.again(&group);
+    from_outside.subject.inputs = Data::Map(intruder);
+    from_outside.repair().await;
+
+    assert_eq!(group.drift().await, ["ingress[-]"]);
+    group.repair().await;
+    group.check_written().await;
 }

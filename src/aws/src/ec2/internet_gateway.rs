@@ -127,8 +127,10 @@ async fn attach(cloud: &Aws, id: &str, vpc: &Id<Vpc>) -> Result<(), Failure> {
 /// Detaches it from whatever it is attached to now.
 async fn detach(cloud: &Aws, id: &str) -> Result<(), Failure> {
     let this = Filter::builder().name(BY_ID).values(id).build();
-    let attachments = describe(cloud, this).await?.into_iter().flat_map(|g| g.attachments);
-    for vpc in attachments.flatten().filter_map(|attachment| attachment.vpc_id) {
+    let is = |gateway: &Described| gateway.internet_gateway_id.as_deref() == Some(id);
+    let gateway = describe(cloud, this).await?.into_iter().find(is);
+    let attachments = gateway.and_then(|gateway| gateway.attachments);
+    for vpc in attachments.into_iter().flatten().filter_map(|attachment| attachment.vpc_id) {
         let request = cloud.ec2.detach_internet_gateway().internet_gateway_id(id).vpc_id(vpc);
         cloud.find(DETACH, request.send()).await?;
     }

@@ -152,7 +152,8 @@ async fn describe(cloud: &Aws, filter: Filter) -> Result<Vec<Described>, Failure
 
 async fn describe_one(cloud: &Aws, id: &str) -> Result<Option<Described>, Failure> {
     let this = Filter::builder().name(BY_ID).values(id).build();
-    Ok(describe(cloud, this).await?.into_iter().next())
+    let is = |table: &Described| table.route_table_id.as_deref() == Some(id);
+    Ok(describe(cloud, this).await?.into_iter().find(is))
 }
 
 fn found(cloud: &Aws, table: Described) -> Result<Found<RouteTable>, Failure> {

@@ -33,15 +33,9 @@ impl Bench {
         let account = fresh_account();
         let endpoint = std::env::var(ENDPOINT)
             .unwrap_or_else(|_| panic!("set {ENDPOINT} to the emulator's URL, or run ./dev test"));
-        let target = Target {
-            account: account.clone(),
-            region: REGION.into(),
-            endpoint: Some(endpoint),
-            role: None,
-            profile: None,
-        };
         // To the emulator, a key of twelve digits is the root of that account.
-        Self::with(target, Setup { credentials: Some(key(&account)), ..Setup::default() })
+        let setup = Setup { credentials: Some(key(&account)), ..Setup::default() };
+        Self::with(target(account, Some(endpoint)), setup)
     }
 
     pub fn with(target: Target, setup: Setup) -> Self {
@@ -50,6 +44,20 @@ impl Bench {
         formwork_aws::register(&mut registry, setup);
         let binding = Data::of(&target).unwrap();
         Self { registry, binding, account: target.account, log, lineage: "lineage-1".into() }
+    }
+
+    pub fn target(&self) -> Target {
+        self.binding.parse().unwrap()
+    }
+
+    pub fn setup(&self) -> Setup {
+        Setup { credentials: Some(key(&self.account)), ..Setup::default() }
+    }
+
+    /// The same thing in another's hands.
+    pub fn again<'b>(&'b self, thing: &Thing<'_>) -> Thing<'b> {
+        let provider = self.registry.get(thing.provider.schema().kind).unwrap();
+        Thing { bench: self, provider, subject: thing.subject.clone() }
     }
 
     /// A thing as a stack would have it, not made yet.
@@ -78,6 +86,10 @@ impl Bench {
         thing.check_written().await;
         thing
     }
+}
+
+pub fn target(account: String, endpoint: Option<String>) -> Target {
+    Target { account, region: REGION.into(), endpoint, role: None, profile: None }
 }
 
 pub fn key(account: &str) -> SharedCredentialsProvider {
@@ -150,7 +162,13 @@ impl Thing<'_> {
 
     /// As [`Thing::check_written`], where the emulator doesn't tell some fields.
     pub async fn check_written_but(&self, untold: &[&str]) {
-        assert_eq!(self.drift().await, untold);
+        assert_eq!(
+            self.drift().await,
+            untold,
+            "{:?}\n{:?}",
+            self.subject.inputs,
+            self.read().await
+        );
     }
 
     /// Changes what differs from the draft, and checks that it then reads as that.
