@@ -75,6 +75,8 @@ impl Processes {
         let mut wrapped = dying_with_us("KILL", user.as_deref(), &command);
         wrapped.env_clear().env("PATH", "/usr/local/bin:/usr/bin:/bin");
         wrapped.env("HOME", self.scratch.join("home")).env(MARKER, &self.scratch);
+        // Go programs collect garbage less often: memory for a quicker start.
+        wrapped.env("GOGC", "300");
         wrapped.envs(command.get_envs().filter_map(|(key, value)| Some((key, value?))));
         wrapped.current_dir(command.get_current_dir().unwrap_or(&self.scratch));
         wrapped.stdin(Stdio::null()).stdout(stdout).stderr(stderr).process_group(0);
