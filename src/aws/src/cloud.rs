@@ -149,7 +149,7 @@ async fn config(target: &Target, setup: &Setup) -> Result<SdkConfig, Failure> {
 }
 
 /// Picks the process's TLS cryptography: two providers are linked, and rustls refuses to choose.
-fn install_crypto() {
+pub(crate) fn install_crypto() {
     // An error says that it is installed already, which is what is wanted.
     let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
 }

@@ -8,6 +8,7 @@ mod call;
 mod cloud;
 mod each;
 mod named;
+mod secrets;
 mod tags;
 mod target;
 mod version;
@@ -15,11 +16,14 @@ mod words;
 
 pub mod ec2;
 pub mod eks;
+pub mod elasticache;
 pub mod iam;
 pub mod rds;
+pub mod secretsmanager;
 
 pub use call::{Call, CallLog, Condition, Declared, Permission, Service};
 pub use cloud::{Aws, CALL_DEADLINE, Setup};
+pub use secrets::SecretsManager;
 pub use target::Target;
 
 use formwork_engine::{Registry, Schema};
@@ -44,6 +48,11 @@ pub fn connection_calls() -> &'static [Call] {
     cloud::CALLS
 }
 
+/// The calls that fetching texts of secrets makes, whatever the kinds that need them.
+pub fn secret_calls() -> &'static [Call] {
+    secrets::CALLS
+}
+
 kinds! {
     ec2::Vpc,
     ec2::Subnet,
@@ -57,9 +66,12 @@ kinds! {
     eks::Addon,
     eks::AccessEntry,
     eks::PodIdentityAssociation,
+    elasticache::ReplicationGroup,
+    elasticache::SubnetGroup,
     iam::OidcProvider,
     iam::Role,
     rds::Instance,
     rds::ParameterGroup,
     rds::SubnetGroup,
+    secretsmanager::Secret,
 }

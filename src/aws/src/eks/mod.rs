@@ -19,4 +19,4 @@ pub use node_group::{
 pub use pod_identity::{
     PodIdentityAssociation, PodIdentityAssociationOutputs, PodIdentityAssociationOutputsRefs,
 };
-pub use token::{Token, cluster_token};
+pub use token::{Token, cluster_token, token};

@@ -2,8 +2,12 @@
 //!
 //! <https://docs.aws.amazon.com/eks/latest/best-practices/identity-and-access-management.html>
 
-use crate::call::credentials;
-use aws_credential_types::{Credentials, provider::ProvideCredentials};
+use crate::{call::credentials, cloud::install_crypto};
+use aws_config::{BehaviorVersion, Region};
+use aws_credential_types::{
+    Credentials,
+    provider::{ProvideCredentials, error::CredentialsError},
+};
 use aws_sigv4::{
     http_request::{SignableBody, SignableRequest, SignatureLocation, SigningSettings, sign},
     sign::v4,
@@ -30,6 +34,17 @@ pub struct Token {
     pub text: SecretString,
     /// When a new one is needed.
     pub expires: SystemTime,
+}
+
+/// Makes a token for a cluster, with the credentials that the SDK's default chain finds.
+pub async fn token(region: &str, cluster: &str) -> Result<Token, Failure> {
+    install_crypto();
+    let region_of = Region::new(region.to_owned());
+    let config = aws_config::defaults(BehaviorVersion::latest()).region(region_of).load().await;
+    let provider = config
+        .credentials_provider()
+        .ok_or_else(|| credentials(&CredentialsError::not_loaded("no provider")))?;
+    cluster_token(region, cluster, config.endpoint_url(), &provider).await
 }
 
 /// Makes a token for a cluster, without any call.
