@@ -15,6 +15,7 @@ mod version;
 mod words;
 
 pub mod ec2;
+pub mod ecr;
 pub mod eks;
 pub mod elasticache;
 pub mod iam;
@@ -61,6 +62,7 @@ kinds! {
     ec2::NatGateway,
     ec2::RouteTable,
     ec2::SecurityGroup,
+    ecr::Repository,
     eks::Cluster,
     eks::NodeGroup,
     eks::Addon,
