@@ -4,7 +4,7 @@ use std::{
     io::{IsTerminal, stderr},
     path::{Path, PathBuf},
     sync::{
-        Arc, Mutex,
+        Arc, Mutex, PoisonError,
         mpsc::{RecvTimeoutError, Sender, channel},
     },
     thread::{self, JoinHandle},
@@ -95,13 +95,18 @@ impl Step {
         let (stop, stopped) = channel::<()>();
         let (step, path): (_, PathBuf) = (Arc::clone(self), log.to_owned());
         let thread = thread::spawn(move || {
-            let started = Instant::now();
             while stopped.recv_timeout(interval) == Err(RecvTimeoutError::Timeout) {
                 let last: String = log::last_line(&path).chars().take(SHOWN).collect();
-                step.note(&format!("{} s, at {last}", started.elapsed().as_secs()));
+                step.note(&format!("{} s, at {last}", step.elapsed().as_secs()));
             }
         });
         Following { stop: Some(stop), thread: Some(thread) }
+    }
+
+    /// How long the step has been shown.
+    fn elapsed(&self) -> Duration {
+        let shown = self.shown.lock().unwrap_or_else(PoisonError::into_inner);
+        shown.as_ref().map(|shown| shown.since.elapsed()).unwrap_or_default()
     }
 
     /// Says that it is there now; says nothing if nothing had to be done.
