@@ -51,7 +51,9 @@ impl StackDefinition for Foundation {
             iam::Role::new()
                 .name("shop-build")
                 .description("builds and pushes images")
-                .assumed_by([github.github([subject("ref:refs/heads/main"), subject("pull_request")])])
+                .assumed_by([
+                    github.github([subject("ref:refs/heads/main"), subject("pull_request")])
+                ])
                 .grants(each(pushes.chain([ecr::login()]))),
         );
         Ok(())

@@ -78,9 +78,12 @@ exports! {
 impl Platform {
     /// The database server, as the creator.
     pub fn server(&self, env: &Environment) -> Value<postgres::Server> {
-        server(env, self.database, self.database_port)
+        postgres::Server::new()
+            .host(self.database)
+            .port(self.database_port)
             .user(self.creator)
             .password(self.creator_password)
+            .maybe_tls(tls(env))
             .into_value()
     }
 
@@ -124,12 +127,17 @@ pub fn platform(
     let database = database(s, env, &net, cluster);
     let cache = cache(s, env, &net, cluster);
 
-    let master = server(env, database.host, database.port).user(env.database.master.as_str());
+    let master = postgres::Server::new()
+        .host(database.host)
+        .port(database.port)
+        .user(env.database.master.as_str())
+        .maybe_tls(tls(env));
     let master = match env.database.managed_password {
         true => master.password(database.master_secret).into_value(),
         false => master.into_value(),
     };
-    let creator_password = s.add("creator-password", data::password(&format!("shop/{stack}/creator")));
+    let creator_password =
+        s.add("creator-password", data::password(&format!("shop/{stack}/creator")));
     let creator = s.add(
         "creator",
         postgres::Role::new()
@@ -156,21 +164,15 @@ pub fn platform(
     reader(s, &server, &data);
     pods(s, &stack, cluster, &data);
     let release = format!("shop-{stack}");
-    let app_of_stack =
-        App { release: &release, overlay: &stack, host: &env.domain, images };
+    let app_of_stack = App { release: &release, overlay: &stack, host: &env.domain, images };
     app(s, &app_of_stack, platform.kubernetes(env), &platform.endpoints(), &data)?;
     s.export(platform);
     Ok(server)
 }
 
-/// A server of this environment, but for who connects.
-fn server(
-    env: &Environment,
-    host: Output<String>,
-    port: Output<u16>,
-) -> postgres::ServerDraftBuilder<impl postgres::server_draft::State> {
-    let tls = (!env.database.tls).then_some(postgres::Tls::Disable);
-    postgres::Server::new().host(host).port(port).maybe_tls(tls)
+/// How connections to the database are secured: verified, unless the environment does without.
+fn tls(env: &Environment) -> Option<postgres::Tls> {
+    (!env.database.tls).then_some(postgres::Tls::Disable)
 }
 
 /// The cluster with its nodes and the add-ons that every cluster needs.
@@ -195,13 +197,11 @@ fn cluster(s: &mut Stack, env: &Environment, net: &Network) -> Handle<eks::Clust
     );
     let node_role = s.add(
         "node-role",
-        iam::Role::new()
-            .assumed_by([iam::Trust::service("ec2.amazonaws.com")])
-            .managed_policies([
-                policy("AmazonEKSWorkerNodePolicy"),
-                policy("AmazonEKS_CNI_Policy"),
-                policy("AmazonEC2ContainerRegistryPullOnly"),
-            ]),
+        iam::Role::new().assumed_by([iam::Trust::service("ec2.amazonaws.com")]).managed_policies([
+            policy("AmazonEKSWorkerNodePolicy"),
+            policy("AmazonEKS_CNI_Policy"),
+            policy("AmazonEC2ContainerRegistryPullOnly"),
+        ]),
     );
     // Nodes only become ready with a network plugin, and CoreDNS only with nodes.
     for name in ["vpc-cni", "kube-proxy", "eks-pod-identity-agent"] {

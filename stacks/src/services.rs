@@ -16,18 +16,19 @@ pub struct Service {
 /// Every service of the app.
 pub const SERVICES: &[Service] = &[
     Service { name: "client", base: None, grants: None },
-    Service {
-        name: "server",
-        base: None,
-        grants: Some(|data| vec![data.password.read()]),
-    },
+    Service { name: "server", base: None, grants: Some(|data| vec![data.password.read()]) },
 ];
 
 /// The image of each service.
 #[derive(clap::Args)]
 pub struct Images {
     /// The image of a service, such as `server=registry/server@sha256:…`; once for each.
-    #[arg(long = "image", env = "FORMWORK_IMAGES", value_name = "SERVICE=IMAGE", value_delimiter = ',')]
+    #[arg(
+        long = "image",
+        env = "FORMWORK_IMAGES",
+        value_name = "SERVICE=IMAGE",
+        value_delimiter = ','
+    )]
     images: Vec<String>,
 }
 

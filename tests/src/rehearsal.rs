@@ -79,18 +79,14 @@ pub async fn rehearse(
 ) -> Result<(Tally, Option<LocalCloud>), String> {
     let progress = Progress::lines();
     let started = Instant::now();
-    Parts::ensure(&progress).await.map_err(|error| error.to_string())?;
+    tokio::task::block_in_place(|| Parts::ensure(&progress)).map_err(|error| error.to_string())?;
     let cloud = LocalCloud::start(Options::new(scratch)).await.map_err(|e| e.to_string())?;
     println!("      the local cloud is up after {:.1} s", started.elapsed().as_secs_f64());
     let before = Inventory::take(cloud.sites()).await.map_err(|error| error.to_string())?;
     // The package lies in the project's folder.
     let project = Path::new(env!("CARGO_MANIFEST_DIR")).parent().ok_or("no project folder")?;
-    let mut rehearsal = Rehearsal {
-        cloud,
-        formwork: formwork.to_owned(),
-        project: project.to_owned(),
-        before,
-    };
+    let mut rehearsal =
+        Rehearsal { cloud, formwork: formwork.to_owned(), project: project.to_owned(), before };
     let tally = play(&mut rehearsal, keep).await;
     println!("{} passed, {} failed", tally.passed, tally.failed);
     if keep {

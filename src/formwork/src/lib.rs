@@ -35,6 +35,6 @@ mod registry;
 mod render;
 
 pub use environment::{EnvironmentError, read_environment};
-pub use program::{Program, StackDefinition, StackError};
 pub use formwork_engine::Draft;
+pub use program::{Program, StackDefinition, StackError};
 pub use registry::registry;

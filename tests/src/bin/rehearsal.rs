@@ -46,7 +46,7 @@ async fn run(arguments: Arguments) -> Result<bool, String> {
             println!("    export FORMWORK_ENVIRONMENT={}", environment.display());
         }
         println!("\n    {} plan staging", arguments.formwork.display());
-        formwork_rehearse::interrupted().await;
+        formwork_rehearse::interrupted().await.map_err(|error| error.to_string())?;
         cloud.stop().await;
     }
     Ok(tally.failed == 0 && tally.passed > 0)

@@ -9,8 +9,7 @@ mod support;
 use crate::Rehearsal;
 use std::{future::Future, pin::Pin};
 
-type Step =
-    for<'a> fn(&'a mut Rehearsal) -> Pin<Box<dyn Future<Output = Result<(), String>> + 'a>>;
+type Step = for<'a> fn(&'a mut Rehearsal) -> Pin<Box<dyn Future<Output = Result<(), String>> + 'a>>;
 
 /// A step's name and what it does.
 macro_rules! steps {

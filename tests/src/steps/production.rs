@@ -51,7 +51,8 @@ ec2.authorize_security_group_ingress(GroupId=group, IpPermissions=[
 "#,
     )?
     .ok()?;
-    let scale = ["-n", "shop-production", "scale", "deployment/shop-production-server", "--replicas=5"];
+    let scale =
+        ["-n", "shop-production", "scale", "deployment/shop-production-server", "--replicas=5"];
     kubectl(site, &scale)?.ok()?;
     let master = Login { database: "shop", user: &site.postgres_master, password: "" };
     psql(site, master, r#"GRANT TEMPORARY ON DATABASE shop TO shop_reader"#)?.ok()?;

@@ -26,7 +26,10 @@ pub fn changes(plan: &Value) -> Vec<String> {
         let action = step["action"].as_str().unwrap_or_default();
         let address = step["address"].as_str().unwrap_or_default();
         for change in step["changes"].as_array().into_iter().flatten() {
-            lines.push(format!("{action} {address} {}", change["path"].as_str().unwrap_or_default()));
+            lines.push(format!(
+                "{action} {address} {}",
+                change["path"].as_str().unwrap_or_default()
+            ));
         }
     }
     lines.sort();

@@ -69,7 +69,9 @@ async fn carry_out(
     let stop = Arc::new(AtomicBool::new(false));
     listen_for_interrupts(stop.clone());
     let options = Options {
-        parallelism: matches.get_one::<u16>("parallelism").map_or(apply::PARALLELISM, |n| usize::from(*n)),
+        parallelism: matches
+            .get_one::<u16>("parallelism")
+            .map_or(apply::PARALLELISM, |n| usize::from(*n)),
         consent: consent(matches)?,
         patience,
         reporter: &Lines::new(),

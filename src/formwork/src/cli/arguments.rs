@@ -119,9 +119,12 @@ fn apply(program: &Program) -> Command {
 fn destroy() -> Command {
     Command::new("destroy")
         .about("Delete everything of a stack, from its state alone")
-        .arg(Arg::new("stack").value_name("STACK").required(true).help(
-            "The stack's name in the state, such as `preview-pr42`",
-        ))
+        .arg(
+            Arg::new("stack")
+                .value_name("STACK")
+                .required(true)
+                .help("The stack's name in the state, such as `preview-pr42`"),
+        )
         .args([state_argument(), consent(), yes(), parallelism()])
 }
 
@@ -153,7 +156,12 @@ fn state() -> Command {
 fn kube() -> Command {
     let build = Command::new("build")
         .about("Build a kustomization, as `kustomize build` does")
-        .arg(Arg::new("dir").value_name("DIR").default_value(".").value_parser(value_parser!(PathBuf)))
+        .arg(
+            Arg::new("dir")
+                .value_name("DIR")
+                .default_value(".")
+                .value_parser(value_parser!(PathBuf)),
+        )
         .arg(
             Arg::new("output")
                 .long("output")

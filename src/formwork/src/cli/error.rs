@@ -1,8 +1,6 @@
 //! Errors as the command line shows them: what failed, where, why, and the next step.
 
-use formwork_engine::{
-    Failure, GraphError, StateError, apply::ApplyError, session::SessionError,
-};
+use formwork_engine::{Failure, GraphError, StateError, apply::ApplyError, session::SessionError};
 use miette::Report;
 
 /// An error on its way to the terminal.

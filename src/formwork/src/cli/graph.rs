@@ -43,8 +43,9 @@ fn unknown(program: &Program, name: &str) -> CliError {
 }
 
 fn from_json(file: &Path) -> Result<Graph, CliError> {
-    let text = std::fs::read_to_string(file)
-        .map_err(|error| CliError::new(format!("can't read the graph {}: {error}", file.display())))?;
+    let text = std::fs::read_to_string(file).map_err(|error| {
+        CliError::new(format!("can't read the graph {}: {error}", file.display()))
+    })?;
     serde_json::from_str(&text).map_err(|error| {
         CliError::with_help(
             format!("{}:{}:{}: no graph: {error}", file.display(), error.line(), error.column()),

@@ -42,9 +42,9 @@ fn write(built: &Built, output: Option<&Path>) -> Result<(), CliError> {
             std::io::stdout().write_all(built.to_yaml().as_bytes()).map_err(failed(stdout))
         }
         Some(folder) if folder.is_dir() => {
-            for (name, yaml) in built.to_files() {
+            for (name, object) in built.files() {
                 let path = folder.join(name);
-                std::fs::write(&path, yaml).map_err(failed(&path))?;
+                std::fs::write(&path, object.to_yaml()).map_err(failed(&path))?;
             }
             Ok(())
         }

@@ -4,10 +4,7 @@ use super::{CliError, Ended, graph};
 use crate::{Program, registry::registry, render};
 use formwork_engine::{plan::Plan, session, state::LocalStore};
 
-pub(crate) async fn run(
-    program: &Program,
-    matches: &clap::ArgMatches,
-) -> Result<Ended, CliError> {
+pub(crate) async fn run(program: &Program, matches: &clap::ArgMatches) -> Result<Ended, CliError> {
     let registry = registry();
     let graph = graph::read(program, &registry, matches)?;
     let store = LocalStore::new(graph::path(matches, "state"));

@@ -14,7 +14,8 @@ pub(crate) fn markdown(plan: &Plan) -> String {
         let _ = write!(out, "\n> **Loses data**, and needs consent: {}\n", consent.join(", "));
     }
     for (i, step) in plan.changes().enumerate() {
-        let mut block = format!("\n<details><summary>{} <code>{}</code>", verb(step.action), step.address);
+        let mut block =
+            format!("\n<details><summary>{} <code>{}</code>", verb(step.action), step.address);
         let _ = write!(block, " {}</summary>\n\n```diff\n", escape(&step.kind));
         for reason in &step.reasons {
             let _ = writeln!(block, "# because {}", fenced(reason));

@@ -29,7 +29,8 @@ pub(crate) fn text(plan: &Plan) -> String {
 }
 
 fn one(step: &Step) -> String {
-    let mut out = format!("{} {} {} ({})", sign(step.action), verb(step.action), step.address, step.kind);
+    let mut out =
+        format!("{} {} {} ({})", sign(step.action), verb(step.action), step.address, step.kind);
     if let Some(source) = &step.source {
         let _ = write!(out, "  {source}");
     }

@@ -34,8 +34,7 @@ pub(super) fn verb(action: Action) -> &'static str {
 
 /// The counts of a plan, such as `3 to create, 1 to update`; `no changes` where there are none.
 pub(super) fn counts(plan: &Plan) -> String {
-    let actions =
-        [Action::Create, Action::Update, Action::Replace, Action::Delete, Action::Forget];
+    let actions = [Action::Create, Action::Update, Action::Replace, Action::Delete, Action::Forget];
     let counts: Vec<String> = actions
         .into_iter()
         .map(|action| (plan.count(action), verb(action)))
