@@ -233,7 +233,6 @@ fn found(cloud: &Aws, described: DescribeSecretOutput) -> Result<Found<Secret>, 
             description: Some(described.description.unwrap_or_default()),
             kms_key: described.kms_key_id,
             tags: Some(own_tags),
-            ..SecretObserved::default()
         },
         status: match version {
             Some(_) => Status::Ready,
