@@ -1,10 +1,13 @@
 //! Grants and trusts that come of other resources: what they are worth once those exist.
+#![allow(clippy::unwrap_used, reason = "a test may panic")]
 
 use formwork_aws::{
+    ecr::{Repository, login},
+    elasticache::{Engine, ReplicationGroup},
     iam::{Grant, OidcProvider, Role, Trust},
     rds::Instance,
 };
-use formwork_engine::{Address, Data, KnownOutputs, Stack, Symbol, list, text};
+use formwork_engine::{Address, Data, Id, KnownOutputs, Stack, Symbol, list, text};
 use serde_json::{Value as Json, json};
 
 /// Each output is worth its own name in angle brackets.
@@ -78,4 +81,42 @@ fn runs_of_workflows_are_trusted_by_their_subject() {
     assert_eq!(trust[0]["conditions"][1]["operator"], "StringLike");
     assert_eq!(trust[0]["conditions"][1]["key"], "token.actions.githubusercontent.com:sub");
     assert_eq!(trust[0]["conditions"][1]["values"], json!(["repo:acme/shop:*"]));
+}
+
+#[test]
+fn images_are_pulled_and_pushed_in_one_repository_each() {
+    let mut s = Stack::new("ci");
+    let server = s.add("server", Repository::new().name("shop/server"));
+    let client = s.add("client", Repository::new().name("shop/client"));
+    let grants = list![server.push(), client.pull(), login()];
+    s.add("build", Role::new().assumed_by([Trust::pods()]).grants(grants));
+    let grants = field(s, "grants");
+    assert_eq!(grants[0]["resources"], json!(["<ci/server.arn>"]));
+    assert!(grants[0]["actions"].as_array().unwrap().contains(&json!("ecr:PutImage")));
+    assert_eq!(
+        grants[1],
+        json!({
+            "actions": ["ecr:BatchGetImage", "ecr:GetDownloadUrlForLayer"],
+            "resources": ["<ci/client.arn>"],
+        })
+    );
+    assert_eq!(grants[2], json!({"actions": ["ecr:GetAuthorizationToken"], "resources": ["*"]}));
+}
+
+#[test]
+fn a_role_may_log_in_as_one_user_of_one_cache() {
+    let mut s = Stack::new("prod");
+    let cache = ReplicationGroup::new()
+        .engine(Engine::Valkey)
+        .version("8.1")
+        .node_type("cache.t4g.small")
+        .subnet_group(Id::existing("private"))
+        .security_groups([Id::existing("sg-1")]);
+    let cache = s.add("cache", cache);
+    let user = "arn:aws:elasticache:eu-central-1:123456789012:user:server";
+    s.add("app", Role::new().assumed_by([Trust::pods()]).grants([cache.connect(user)]));
+    assert_eq!(
+        field(s, "grants"),
+        json!([{"actions": ["elasticache:Connect"], "resources": ["<prod/cache.arn>", user]}])
+    );
 }
