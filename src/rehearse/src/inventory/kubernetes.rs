@@ -58,14 +58,29 @@ fn belongs_to_control_plane(item: &Value) -> bool {
     let workload = matches!(kind, "Pod" | "ReplicaSet" | "Job");
     bootstrapped
         || in_every_namespace
+        || accounts_of_controllers(kind, metadata)
         || (system && !workload && written_by_control_plane(metadata))
+}
+
+/// True for the accounts that controllers make for themselves, bare, some time after they have started.
+///
+/// Nothing is written in them, so nobody is named as their writer; what formwork applies is labelled, and so has one.
+fn accounts_of_controllers(kind: &str, metadata: &Value) -> bool {
+    kind == "ServiceAccount"
+        && metadata["namespace"] == "kube-system"
+        && writers(metadata).is_empty()
 }
 
 /// True when nobody but the control plane has written the object.
 fn written_by_control_plane(metadata: &Value) -> bool {
-    let writers = metadata["managedFields"].as_array().map(Vec::as_slice).unwrap_or_default();
-    !writers.is_empty()
-        && writers.iter().all(|writer| CONTROL_PLANE.contains(&text(&writer["manager"])))
+    let writers = writers(metadata);
+    let ours = |writer: &Value| CONTROL_PLANE.contains(&text(&writer["manager"]));
+    !writers.is_empty() && writers.iter().all(ours)
+}
+
+/// Who has written which fields of an object.
+fn writers(metadata: &Value) -> &[Value] {
+    metadata["managedFields"].as_array().map(Vec::as_slice).unwrap_or_default()
 }
 
 fn text(value: &Value) -> &str {
@@ -110,6 +125,17 @@ mod tests {
             "kubernetes",
             "kube-apiserver"
         )));
+    }
+
+    #[test]
+    fn bare_accounts_count_in_an_application_only() {
+        let bare = |namespace: &str| {
+            let mut account = object("ServiceAccount", namespace, "a", "x");
+            account["metadata"]["managedFields"] = json!(null);
+            account
+        };
+        assert!(belongs_to_control_plane(&bare("kube-system")));
+        assert!(!belongs_to_control_plane(&bare("app")));
     }
 
     #[test]

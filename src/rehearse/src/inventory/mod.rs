@@ -13,6 +13,9 @@ use thiserror::Error;
 
 use crate::{Site, parts::joined};
 
+/// How many lines of what a program says an error shows.
+const SAID_LINES: usize = 3;
+
 /// Why an inventory could not be taken.
 #[derive(Debug, Error)]
 pub enum InventoryError {
@@ -94,9 +97,15 @@ fn ask(site: &Site, command: &mut std::process::Command) -> Result<String, Inven
             site,
             program: name,
             status: output.status.to_string(),
-            output: String::from_utf8_lossy(&output.stderr).trim().to_owned(),
+            output: last_lines(&String::from_utf8_lossy(&output.stderr)),
         }),
     }
+}
+
+/// The end of what a program says: of a Python traceback, the error.
+fn last_lines(text: &str) -> String {
+    let lines: Vec<&str> = text.trim().lines().collect();
+    lines[lines.len().saturating_sub(SAID_LINES)..].join("\n")
 }
 
 fn command_name(command: &std::process::Command) -> String {
