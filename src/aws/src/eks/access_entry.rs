@@ -188,7 +188,7 @@ fn found(
             principal: entry.principal_arn.map(Arn::new),
             entry_type: entry.r#type.as_deref().and_then(EntryType::from_word),
             groups: Some(entry.kubernetes_groups.unwrap_or_default()),
-            username: entry.username,
+            username: entry.username.filter(|name| !name.is_empty()),
             policies: Some(policies),
             tags: Some(own_tags),
         },

@@ -1,6 +1,8 @@
 //! What the emulator can't show, with answers in the shapes of AWS's documentation.
+#![allow(clippy::unwrap_used, reason = "a test may panic")]
 
 mod cache;
+mod cluster;
 mod database;
 mod identity;
 #[path = "../replay/mod.rs"]

@@ -4,7 +4,7 @@
 
 #![allow(dead_code, reason = "each test file uses a part of it")]
 
-use crate::support::{Bench, REGION, key};
+use crate::support::{Bench, key, target};
 use aws_smithy_runtime_api::{
     client::{
         http::{
@@ -17,7 +17,7 @@ use aws_smithy_runtime_api::{
     http::StatusCode,
 };
 use aws_smithy_types::body::SdkBody;
-use formwork_aws::{Setup, Target};
+use formwork_aws::Setup;
 use std::{
     collections::VecDeque,
     sync::{Arc, Mutex},
@@ -27,6 +27,8 @@ pub const ACCOUNT: &str = "123456789012";
 
 /// One call that is expected, and its answer.
 pub struct Answer {
+    /// The operation of a query service, such as `DescribeDBInstances`; or the method and path of the
+    /// others, such as `GET /clusters/main`.
     pub call: &'static str,
     pub status: u16,
     pub body: String,
@@ -53,6 +55,7 @@ pub struct Replay(Arc<Mutex<Script>>);
 #[derive(Default)]
 struct Script {
     left: VecDeque<Answer>,
+    /// Of query services the body, of others the method, the path and the body.
     sent: Vec<String>,
 }
 
@@ -72,19 +75,12 @@ impl Replay {
         );
         let answers = std::iter::once(ok("GetCallerIdentity", who)).chain(answers);
         replay.0.lock().unwrap().left.extend(answers);
-        let target = Target {
-            account: ACCOUNT.into(),
-            region: REGION.into(),
-            endpoint: None,
-            role: None,
-            profile: None,
-        };
         let setup = Setup {
             http: Some(replay.client()),
             credentials: Some(key(ACCOUNT)),
             ..Setup::default()
         };
-        (Bench::with(target, setup), replay)
+        (Bench::with(target(ACCOUNT.into(), None), setup), replay)
     }
 
     fn client(&self) -> SharedHttpClient {
@@ -112,24 +108,38 @@ impl Replay {
     }
 }
 
-fn is(body: &str, call: &str) -> bool {
-    body.split('&').any(|part| part.strip_prefix("Action=") == Some(call))
+/// Whether a request, as it is kept, is of this call.
+fn is(sent: &str, call: &str) -> bool {
+    match call.contains(' ') {
+        true => sent.lines().next() == Some(call),
+        false => sent.split('&').any(|part| part.strip_prefix("Action=") == Some(call)),
+    }
+}
+
+/// A request as it is kept and looked up.
+fn kept(request: &HttpRequest) -> String {
+    let body = request.body().bytes().unwrap_or_default();
+    let body = String::from_utf8_lossy(body);
+    if body.contains("Action=") {
+        return body.into_owned();
+    }
+    let path = request.uri().splitn(4, '/').nth(3).unwrap_or_default();
+    format!("{} /{path}\n{body}", request.method())
 }
 
 impl HttpConnector for Replay {
     fn call(&self, request: HttpRequest) -> HttpConnectorFuture {
-        let body = request.body().bytes().unwrap_or_default();
-        let body = String::from_utf8_lossy(body).into_owned();
+        let sent = kept(&request);
         let mut script = self.0.lock().unwrap();
-        let answer = script.left.iter().position(|answer| is(&body, answer.call));
+        let answer = script.left.iter().position(|answer| is(&sent, answer.call));
         let answer = answer.and_then(|i| script.left.remove(i));
-        script.sent.push(body.clone());
+        script.sent.push(sent.clone());
         HttpConnectorFuture::ready(match answer {
             Some(Answer { status, body, .. }) => {
                 let status = StatusCode::try_from(status).unwrap();
                 Ok(HttpResponse::new(status, SdkBody::from(body)))
             }
-            None => Err(ConnectorError::user(format!("no answer for: {body}").into())),
+            None => Err(ConnectorError::user(format!("no answer for: {sent}").into())),
         })
     }
 }

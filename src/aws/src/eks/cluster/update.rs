@@ -99,10 +99,10 @@ fn pieces(
     if differs(change, "deletion_protection", protected, is) {
         add(config().set_deletion_protection(want.deletion_protection));
     }
-    if differs(change, "auto_mode", &want.auto_mode, &now.auto_mode) {
-        if let Some(auto) = &want.auto_mode {
-            add(auto_mode(config(), auto));
-        }
+    if differs(change, "auto_mode", &want.auto_mode, &now.auto_mode)
+        && let Some(auto) = &want.auto_mode
+    {
+        add(auto_mode(config(), auto));
     }
     if differs(change, "support", &want.support, &now.support) {
         add(config().set_upgrade_policy(want.support.map(upgrade_policy)));
