@@ -4,6 +4,8 @@ use formwork::prelude::*;
 
 /// Letters and digits that passwords have.
 const PASSWORD_LENGTH: u32 = 32;
+/// Days for which a deleted password can be taken back.
+pub const RECOVERY_DAYS: u32 = 30;
 pub const ENCODING: &str = "UTF8";
 pub const LOCALE: &str = "en_US.UTF-8";
 
@@ -30,7 +32,12 @@ pub fn data(
     secret: &str,
     origin: Origin<'_>,
 ) -> Data {
-    let password = s.add("database-password", password(secret));
+    // A preview's name comes back when its pull request is opened again, so nothing may hold it.
+    let recovery_days = match origin {
+        Origin::Empty => RECOVERY_DAYS,
+        Origin::Template(_) => 0,
+    };
+    let password = s.add("database-password", password(secret, recovery_days));
     let role = s.add(
         "database-role",
         postgres::Role::new().server(server.clone()).name(name).password(password.value),
@@ -49,9 +56,13 @@ pub fn data(
     Data { role, database, password }
 }
 
-/// A generated password, kept in Secrets Manager.
-pub fn password(name: &str) -> impl formwork::Draft<Resource = secretsmanager::Secret> {
+/// A generated password, kept in Secrets Manager, and this many days longer than the stack has it.
+pub fn password(
+    name: &str,
+    recovery_days: u32,
+) -> impl formwork::Draft<Resource = secretsmanager::Secret> {
     secretsmanager::Secret::new()
         .name(name)
         .generate(secretsmanager::Generate::new().length(PASSWORD_LENGTH))
+        .recovery_days(recovery_days)
 }

@@ -2,7 +2,7 @@
 
 use crate::{
     app::{App, Endpoints, app},
-    data::{self, Data, ENCODING, LOCALE, Origin},
+    data::{self, Data, ENCODING, LOCALE, Origin, RECOVERY_DAYS},
     environment::{Environment, EnvironmentFile},
     network::{Network, network},
     services::{Images, SERVICES},
@@ -137,7 +137,7 @@ pub fn platform(
         false => master.into_value(),
     };
     let creator_password =
-        s.add("creator-password", data::password(&format!("shop/{stack}/creator")));
+        s.add("creator-password", data::password(&format!("shop/{stack}/creator"), RECOVERY_DAYS));
     let creator = s.add(
         "creator",
         postgres::Role::new()

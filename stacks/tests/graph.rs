@@ -1,4 +1,5 @@
 //! The stacks as graphs: what a reader of the stack expects of it, held against the program's own output.
+#![allow(clippy::unwrap_used, reason = "a test may panic")]
 
 use serde_json::Value;
 use std::process::Command;

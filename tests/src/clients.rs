@@ -76,6 +76,13 @@ pub struct Login<'a> {
     pub password: &'a str,
 }
 
+/// Runs SQL as the superuser that a managed server keeps to itself, by the server's own socket.
+pub fn psql_as_superuser(site: &Site, database: &str, sql: &str) -> Result<Said, String> {
+    let mut by_socket = site.clone();
+    by_socket.postgres_host = site.postgres_socket.display().to_string();
+    psql(&by_socket, Login { database, user: "rdsadmin", password: "" }, sql)
+}
+
 /// Runs kubectl with the site's kubeconfig.
 pub fn kubectl(site: &Site, arguments: &[&str]) -> Result<Said, String> {
     run(site, &site.tools.kubectl, arguments)

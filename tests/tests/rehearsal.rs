@@ -1,4 +1,5 @@
 //! The whole rehearsal, as `./dev rehearse` runs it.
+#![allow(clippy::unwrap_used, reason = "a test may panic")]
 
 use std::path::PathBuf;
 

@@ -15,6 +15,8 @@ use std::time::Duration;
 
 /// How often a request is sent before its failure counts, the first time included.
 const MAX_ATTEMPTS: u32 = 5;
+/// The same for the first request of a connection, so that a wrong endpoint is soon said.
+const FIRST_ATTEMPTS: u32 = 3;
 /// The longest wait between two attempts.
 const MAX_BACKOFF: Duration = Duration::from_secs(10);
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
@@ -84,7 +86,10 @@ impl Aws {
     }
 
     async fn check_account(&self) -> Result<(), Failure> {
-        let identity = self.send(WHO, self.sts.get_caller_identity().send()).await?;
+        let patience = aws_sdk_sts::config::Builder::new()
+            .retry_config(RetryConfig::standard().with_max_attempts(FIRST_ATTEMPTS));
+        let request = self.sts.get_caller_identity().customize().config_override(patience);
+        let identity = self.send(WHO, request.send()).await?;
         match identity.account() {
             Some(account) if account == self.target.account => Ok(()),
             account => Err(Failure::denied(format!(

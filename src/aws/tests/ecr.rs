@@ -1,4 +1,5 @@
 //! The life of an image repository, in the emulator.
+#![allow(clippy::unwrap_used, reason = "a test may panic")]
 
 mod outside;
 mod support;

@@ -1,4 +1,5 @@
 //! The life of each network resource, in the emulator.
+#![allow(clippy::unwrap_used, reason = "a test may panic")]
 
 mod support;
 

@@ -1,4 +1,5 @@
 //! The life of a secret, in the emulator: its text is only ever seen by who fetches it.
+#![allow(clippy::unwrap_used, reason = "a test may panic")]
 
 mod outside;
 mod support;

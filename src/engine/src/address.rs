@@ -75,7 +75,7 @@ pub enum AddressError {
     #[error("`{0}` is not an address: write it as `stack/name`")]
     Shape(String),
     #[error(
-        "`{0}` is not a name: use 1 to {MAX_NAME} lower-case letters, digits and `-`, starting with a letter"
+        "`{0}` is not a name: use 1 to {MAX_NAME} lower-case letters, digits and `-`, starting with a letter and not ending with `-`"
     )]
     Name(String),
 }
@@ -117,6 +117,7 @@ impl Address {
 pub fn is_name(text: &str) -> bool {
     (1..=MAX_NAME).contains(&text.len())
         && text.starts_with(|c: char| c.is_ascii_lowercase())
+        && !text.ends_with('-')
         && text.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-')
 }
 
@@ -162,7 +163,7 @@ mod tests {
         let address: Address = "production/db".parse().unwrap();
         assert_eq!((address.stack(), address.name()), ("production", "db"));
         assert_eq!(address.to_string(), "production/db");
-        for bad in ["db", "/db", "a/", "a/B", "a/b/c", "a/1b", "a/é"] {
+        for bad in ["db", "/db", "a/", "a/B", "a/b/c", "a/1b", "a/b-", "a/é"] {
             assert!(bad.parse::<Address>().is_err(), "{bad}");
         }
     }

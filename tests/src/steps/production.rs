@@ -3,7 +3,7 @@
 use super::support::{addresses, changes, equal, plan, with_images};
 use crate::{
     Rehearsal,
-    clients::{Login, boto3, kubectl, psql},
+    clients::{boto3, kubectl, psql_as_superuser},
 };
 
 const SITE: &str = "production";
@@ -54,13 +54,12 @@ ec2.authorize_security_group_ingress(GroupId=group, IpPermissions=[
     let scale =
         ["-n", "shop-production", "scale", "deployment/shop-production-server", "--replicas=5"];
     kubectl(site, &scale)?.ok()?;
-    let master = Login { database: "shop", user: &site.postgres_master, password: "" };
-    psql(site, master, r#"GRANT TEMPORARY ON DATABASE shop TO shop_reader"#)?.ok()?;
+    psql_as_superuser(site, "shop", "GRANT TEMPORARY ON DATABASE shop TO shop_reader")?.ok()?;
     let plan = plan(r, SITE, &with_images(&["production"]), 2)?;
     let expected = [
         r#"update production/app objects["Deployment/shop-production/shop-production-server"].spec.replicas"#,
         "update production/database-access ingress[-]",
-        "update production/reader-grants database[-]",
+        "update production/reader-grants on_database[-]",
     ];
     equal("the changes", changes(&plan), expected.map(str::to_owned).to_vec())?;
     let drifted = plan["changes"].as_array().into_iter().flatten();

@@ -1,10 +1,7 @@
 //! Staging: the same stack in its own account, and the template that previews are cloned from.
 
 use super::support::{plan, with_images};
-use crate::{
-    Rehearsal,
-    clients::{Login, psql},
-};
+use crate::{Rehearsal, clients::psql_as_superuser};
 
 const SITE: &str = "staging";
 
@@ -22,12 +19,11 @@ pub async fn apply(r: &mut Rehearsal) -> Result<(), String> {
 
 pub async fn template(r: &mut Rehearsal) -> Result<(), String> {
     let site = r.site(SITE)?;
-    let master = Login { database: "shop_clone", user: &site.postgres_master, password: "" };
-    // The template belongs to the creator role, which the master is a member of.
+    // The template belongs to the creator role.
     let rows = format!(
         "SET ROLE shop_creator; CREATE TABLE orders (id int PRIMARY KEY, note text NOT NULL);
          INSERT INTO orders SELECT n, 'order ' || n FROM generate_series(1, {ROWS}) n"
     );
-    psql(site, master, &rows)?.ok()?;
+    psql_as_superuser(site, "shop_clone", &rows)?.ok()?;
     plan(r, SITE, &with_images(&["staging"]), 0).map(drop)
 }

@@ -220,13 +220,13 @@ impl Reconcile for Repository {
 
     fn expand(mut fields: Data) -> Result<Data, Failure> {
         let Data::Map(map) = &mut fields else { return Ok(fields) };
-        if let Some(Data::Text(policy)) = map.get_mut("lifecycle_policy") {
-            if !policy.is_empty() {
-                *policy = canonical(policy).map_err(|error| {
-                    Failure::invalid(format!("`lifecycle_policy` isn't JSON: {error}"))
-                        .hint("make it by `ecr::keep_last(..)` or `ecr::lifecycle(..)`")
-                })?;
-            }
+        if let Some(Data::Text(policy)) = map.get_mut("lifecycle_policy")
+            && !policy.is_empty()
+        {
+            *policy = canonical(policy).map_err(|error| {
+                Failure::invalid(format!("`lifecycle_policy` isn't JSON: {error}"))
+                    .hint("make it by `ecr::keep_last(..)` or `ecr::lifecycle(..)`")
+            })?;
         }
         Ok(fields)
     }

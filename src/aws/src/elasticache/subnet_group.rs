@@ -51,7 +51,12 @@ calls! { SubnetGroup + tags::CALLS:
     CREATE = ELASTICACHE.CreateCacheSubnetGroup on ["subnetgroup:{name}"],
         and "elasticache:AddTagsToResource" on ["subnetgroup:{name}"];
     MODIFY = ELASTICACHE.ModifyCacheSubnetGroup on ["subnetgroup:{id}"];
-    DELETE = ELASTICACHE.DeleteCacheSubnetGroup on ["subnetgroup:{id}"];
+    DELETE = ELASTICACHE.DeleteCacheSubnetGroup on ["subnetgroup:{id}"],
+        and "ec2:CreateNetworkInterface" on ["*"],
+        and "ec2:DeleteNetworkInterface" on ["*"],
+        and "ec2:DescribeNetworkInterfaces" on ["*"],
+        and "ec2:DescribeSubnets" on ["*"],
+        and "ec2:DescribeVpcs" on ["*"];
 }
 
 impl Reconcile for SubnetGroup {

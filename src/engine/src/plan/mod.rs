@@ -131,8 +131,7 @@ impl PlanError {
     pub fn hint(&self) -> Option<String> {
         match self {
             Self::Protected(_) => Some(
-                "take the protection off first, by an apply of its own: `.protect(false)` in the stack, or `formwork unprotect`"
-                    .into(),
+                "take the protection off first, by an apply of its own: `.protect(false)` in the stack".into(),
             ),
             Self::MissingExport { from, .. } | Self::MissingStack { from, .. } => {
                 Some(format!("apply the stack `{from}` first"))

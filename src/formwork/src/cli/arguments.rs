@@ -189,27 +189,6 @@ fn kube() -> Command {
                 .long("enable-managedby-label")
                 .help("Label every object with app.kubernetes.io/managed-by")
                 .action(ArgAction::SetTrue),
-        )
-        .arg(
-            Arg::new("enable-helm")
-                .long("enable-helm")
-                .help("Allow charts, by the `helm` command where it is installed")
-                .action(ArgAction::SetTrue),
-        )
-        .arg(
-            Arg::new("helm-command")
-                .long("helm-command")
-                .value_name("COMMAND")
-                .help("The helm command")
-                .default_value("helm"),
-        )
-        .arg(
-            Arg::new("env")
-                .long("env")
-                .short('e')
-                .value_name("NAME[=VALUE]")
-                .help("Environment variables for generators that read them")
-                .action(ArgAction::Append),
         );
     Command::new("kube")
         .about("Work with Kubernetes manifests")

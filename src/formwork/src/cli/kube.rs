@@ -17,8 +17,6 @@ pub(crate) fn run(matches: &clap::ArgMatches) -> Result<Ended, CliError> {
             _ => Reorder::Legacy,
         },
         enable_managedby_label: matches.get_flag("enable-managedby-label"),
-        enable_helm: matches.get_flag("enable-helm"),
-        helm_command: text("helm-command").unwrap_or("helm").to_owned(),
         ..Options::default()
     };
     let built = build(&Disk, graph::path(matches, "dir"), &options)

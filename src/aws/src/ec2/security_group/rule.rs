@@ -135,7 +135,7 @@ impl Rule {
         }
     }
 
-    fn from_group(self, group: Option<&str>, own: &str) -> Self {
+    fn with_group(self, group: Option<&str>, own: &str) -> Self {
         match group {
             Some(group) if group == own => Self { members: Some(true), ..self },
             group => Self { group: group.map(Id::existing), ..self },
@@ -152,7 +152,7 @@ impl Rule {
         let v6 = folded.ipv6_ranges().iter().map(|r| by_cidr(r.cidr_ipv6(), r.description()));
         let groups = folded.user_id_group_pairs().iter().map(|pair| {
             let rule = Self { description: text(pair.description()), ..rule() };
-            rule.from_group(pair.group_id(), own)
+            rule.with_group(pair.group_id(), own)
         });
         let lists = folded.prefix_list_ids().iter().map(|list| Self {
             prefix_list: text(list.prefix_list_id()),
@@ -172,7 +172,7 @@ impl Rule {
             description: text(rule.description()),
             ..Self::from_wire(rule.ip_protocol(), rule.from_port, rule.to_port)
         }
-        .from_group(group, own)
+        .with_group(group, own)
     }
 
     fn other_group<'a>(&'a self, own: &'a str) -> Option<&'a str> {

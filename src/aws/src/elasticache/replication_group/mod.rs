@@ -149,7 +149,12 @@ calls! { ReplicationGroup + tags::CALLS:
         and "ec2:DescribeVpcs" on ["*"],
         and "iam:CreateServiceLinkedRole" on ["role/aws-service-role/elasticache.amazonaws.com/*"]
             if "iam:AWSServiceName" = "elasticache.amazonaws.com";
-    MODIFY = ELASTICACHE.ModifyReplicationGroup on ["replicationgroup:{id}", "parametergroup:*"];
+    MODIFY = ELASTICACHE.ModifyReplicationGroup on ["replicationgroup:{id}", "parametergroup:*"],
+        and "ec2:CreateNetworkInterface" on ["*"],
+        and "ec2:DeleteNetworkInterface" on ["*"],
+        and "ec2:DescribeNetworkInterfaces" on ["*"],
+        and "ec2:DescribeSubnets" on ["*"],
+        and "ec2:DescribeVpcs" on ["*"];
     MORE_REPLICAS = ELASTICACHE.IncreaseReplicaCount on ["replicationgroup:{id}"],
         and "ec2:CreateNetworkInterface" on ["*"],
         and "ec2:DeleteNetworkInterface" on ["*"],
