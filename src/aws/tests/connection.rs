@@ -1,5 +1,7 @@
 //! Connecting: whose credentials, what is said where there are none, and how many calls things take.
 
+#![allow(clippy::unwrap_used, reason = "a test that can't go on says so by panicking")]
+
 mod outside;
 mod support;
 

@@ -1,5 +1,7 @@
 //! Changes from outside of formwork: plain SDK clients to a bench's account, without the guard.
 
+#![allow(clippy::unwrap_used, reason = "a test that can't go on says so by panicking")]
+
 use crate::support::{Bench, REGION, key};
 use aws_config::{BehaviorVersion, Region, SdkConfig};
 use formwork_engine::Data;

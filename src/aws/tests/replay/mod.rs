@@ -2,6 +2,7 @@
 //!
 //! The answers have the shapes of the examples in AWS's API references; none was recorded from AWS.
 
+#![allow(clippy::unwrap_used, reason = "a test that can't go on says so by panicking")]
 #![allow(dead_code, reason = "each test file uses a part of it")]
 
 use crate::support::{Bench, key, target};

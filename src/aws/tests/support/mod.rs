@@ -1,5 +1,6 @@
 //! A bench for resources: an account of its own in the emulator, and each step of a resource's life.
 
+#![allow(clippy::unwrap_used, reason = "a test that can't go on says so by panicking")]
 #![allow(dead_code, reason = "each test file uses a part of it")]
 
 mod emulator;
