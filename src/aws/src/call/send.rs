@@ -5,10 +5,17 @@ use crate::Aws;
 use aws_smithy_runtime_api::client::{orchestrator::HttpResponse, result::SdkError};
 use aws_smithy_types::error::metadata::ProvideErrorMetadata;
 use formwork_engine::Failure;
-use std::{error::Error, future::Future};
+use std::{error::Error, future::Future, time::Duration};
 
 /// The most pages of one list that are read; a list that is longer is an error, never cut short.
 const MAX_PAGES: usize = 1_000;
+
+/// How long the service may take to see what it has made.
+///
+/// <https://docs.aws.amazon.com/ec2/latest/devguide/eventual-consistency.html>
+const SEEN_WITHIN: Duration = Duration::from_secs(30);
+/// The pause before it is asked again; each next one is twice as long.
+const FIRST_PAUSE: Duration = Duration::from_millis(250);
 
 impl Aws {
     /// Makes a declared call: `cloud.send(CREATE, cloud.ec2.create_vpc().cidr_block(..).send())`.
@@ -23,6 +30,32 @@ impl Aws {
         // The SDK's futures are some kilobytes each, and callers join many of them.
         let sent = CURRENT.scope(call, Box::pin(request)).await;
         sent.map_err(|error| failure::of(call, &self.target, error))
+    }
+
+    /// Makes a call about what may have been made a moment ago: again while the service doesn't see it.
+    ///
+    /// The engine can't do this, since to it the creation that this call is part of is one step.
+    pub async fn send_to_new<T, E, F>(
+        &self,
+        call: Call,
+        request: impl Fn() -> F,
+    ) -> Result<T, Failure>
+    where
+        F: Future<Output = Result<T, SdkError<E, HttpResponse>>>,
+        E: ProvideErrorMetadata + Error + Send + Sync + 'static,
+    {
+        let (mut waited, mut pause) = (Duration::ZERO, FIRST_PAUSE);
+        loop {
+            match CURRENT.scope(call, Box::pin(request())).await {
+                Ok(answer) => return Ok(answer),
+                Err(error) if failure::is_not_found(&error) && waited < SEEN_WITHIN => {
+                    tokio::time::sleep(pause).await;
+                    waited += pause;
+                    pause *= 2;
+                }
+                Err(error) => return Err(failure::of(call, &self.target, error)),
+            }
+        }
     }
 
     /// Makes a call whose subject may not be there: `None` where the service says so.

@@ -121,7 +121,7 @@ fn found(cloud: &Aws, gateway: Described) -> Result<Found<InternetGateway>, Fail
 
 async fn attach(cloud: &Aws, id: &str, vpc: &Id<Vpc>) -> Result<(), Failure> {
     let request = cloud.ec2.attach_internet_gateway().internet_gateway_id(id).vpc_id(vpc.as_str());
-    cloud.send(ATTACH, request.send()).await.map(drop)
+    cloud.send_to_new(ATTACH, || request.clone().send()).await.map(drop)
 }
 
 /// Detaches it from whatever it is attached to now.

@@ -231,7 +231,7 @@ macro_rules! route_to {
 }
 
 async fn add(cloud: &Aws, id: &str, route: &Route) -> Result<(), Failure> {
-    cloud.send(ADD, route_to!(cloud.ec2.create_route(), id, route)).await.map(drop)
+    cloud.send_to_new(ADD, || route_to!(cloud.ec2.create_route(), id, route)).await.map(drop)
 }
 
 async fn turn(cloud: &Aws, id: &str, route: &Route) -> Result<(), Failure> {
@@ -263,7 +263,7 @@ async fn set_subnets(
         if !now.iter().any(|now| now.subnet_id.as_deref() == Some(subnet.as_str())) {
             let request =
                 cloud.ec2.associate_route_table().route_table_id(id).subnet_id(subnet.as_str());
-            cloud.send(ASSOCIATE, request.send()).await?;
+            cloud.send_to_new(ASSOCIATE, || request.clone().send()).await?;
         }
     }
     Ok(())

@@ -140,5 +140,5 @@ async fn modify(cloud: &Aws, id: &str, public: Option<bool>) -> Result<(), Failu
     let Some(public) = public else { return Ok(()) };
     let value = AttributeBooleanValue::builder().value(public).build();
     let request = cloud.ec2.modify_subnet_attribute().subnet_id(id).map_public_ip_on_launch(value);
-    cloud.send(MODIFY, request.send()).await.map(drop)
+    cloud.send_to_new(MODIFY, || request.clone().send()).await.map(drop)
 }

@@ -170,11 +170,11 @@ async fn modify(
     let value = |value| AttributeBooleanValue::builder().value(value).build();
     if let Some(on) = support {
         let request = cloud.ec2.modify_vpc_attribute().vpc_id(id).enable_dns_support(value(on));
-        cloud.send(MODIFY, request.send()).await?;
+        cloud.send_to_new(MODIFY, || request.clone().send()).await?;
     }
     if let Some(on) = hostnames {
         let request = cloud.ec2.modify_vpc_attribute().vpc_id(id).enable_dns_hostnames(value(on));
-        cloud.send(MODIFY, request.send()).await?;
+        cloud.send_to_new(MODIFY, || request.clone().send()).await?;
     }
     Ok(())
 }

@@ -251,7 +251,7 @@ async fn set_policies(
             .principal_arn(principal)
             .policy_arn(arn(policy))
             .access_scope(scope);
-        cloud.send(GRANT, request.send()).await?;
+        cloud.send_to_new(GRANT, || request.clone().send()).await?;
     }
     for policy in now.iter().filter(|now| !want.iter().any(|want| want.policy == now.policy)) {
         let request = cloud

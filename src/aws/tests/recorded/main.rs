@@ -5,6 +5,7 @@ mod cache;
 mod cluster;
 mod database;
 mod identity;
+mod network;
 #[path = "../replay/mod.rs"]
 mod replay;
 #[path = "../support/mod.rs"]

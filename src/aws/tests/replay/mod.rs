@@ -25,6 +25,8 @@ use std::{
 };
 
 pub const ACCOUNT: &str = "123456789012";
+/// What AWS calls every request.
+pub const REQUEST: &str = "ea966190-f9aa-478e-9ede-example";
 
 /// One call that is expected, and its answer.
 pub struct Answer {
@@ -138,7 +140,9 @@ impl HttpConnector for Replay {
         HttpConnectorFuture::ready(match answer {
             Some(Answer { status, body, .. }) => {
                 let status = StatusCode::try_from(status).unwrap();
-                Ok(HttpResponse::new(status, SdkBody::from(body)))
+                let mut response = HttpResponse::new(status, SdkBody::from(body));
+                response.headers_mut().insert("x-amzn-requestid", REQUEST);
+                Ok(response)
             }
             None => Err(ConnectorError::user(format!("no answer for: {sent}").into())),
         })

@@ -188,11 +188,11 @@ async fn set_rules(
             if out {
                 let request = cloud.ec2.authorize_security_group_egress().group_id(id);
                 let request = request.set_ip_permissions(Some(permissions));
-                cloud.send(LET_OUT, request.send()).await?;
+                cloud.send_to_new(LET_OUT, || request.clone().send()).await?;
             } else {
                 let request = cloud.ec2.authorize_security_group_ingress().group_id(id);
                 let request = request.set_ip_permissions(Some(permissions));
-                cloud.send(ADMIT, request.send()).await?;
+                cloud.send_to_new(ADMIT, || request.clone().send()).await?;
             }
         }
         if !rewrite.is_empty() {
