@@ -11,7 +11,6 @@ const INTERNET: &str = "0.0.0.0/0";
 /// What the rest of a stack needs of the network.
 pub struct Network {
     pub vpc: Handle<ec2::Vpc>,
-    pub public: Vec<Handle<ec2::Subnet>>,
     pub private: Vec<Handle<ec2::Subnet>>,
 }
 
@@ -66,5 +65,5 @@ pub fn network(s: &mut Stack, env: &Environment) -> Network {
                 .subnets([subnet.id]),
         );
     }
-    Network { vpc, public, private }
+    Network { vpc, private }
 }

@@ -10,8 +10,11 @@ pub struct Service {
     /// Its base under `kube/`, unless the overlays name it themselves.
     pub base: Option<&'static str>,
     /// What its pods may do at AWS, where they have a role; previews have none.
-    pub grants: Option<fn(&Data) -> Vec<Value<iam::Grant>>>,
+    pub grants: Option<Grants>,
 }
+
+/// The grants of a service, given the app's database.
+pub type Grants = fn(&Data) -> Vec<Value<iam::Grant>>;
 
 /// Every service of the app.
 pub const SERVICES: &[Service] = &[

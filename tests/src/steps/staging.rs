@@ -10,8 +10,8 @@ pub const ROWS: usize = 1_000;
 
 pub async fn apply(r: &mut Rehearsal) -> Result<(), String> {
     for site in ["production", SITE] {
-        r.formwork(site, &["apply", "--yes", "foundation"])?.code_is(0)?;
-        plan(r, site, &["foundation"], 0)?;
+        r.formwork(site, &["apply", "--yes", "foundation", "--for", site])?.code_is(0)?;
+        plan(r, site, &["foundation", "--for", site], 0)?;
     }
     r.formwork(SITE, &with_images(&["apply", "--yes", "staging"]))?.code_is(0)?;
     plan(r, SITE, &with_images(&["staging"]), 0).map(drop)
