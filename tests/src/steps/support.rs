@@ -63,8 +63,5 @@ pub fn holds(what: &str, text: &str, part: &str) -> Result<(), String> {
 /// An error unless the command was refused with this in its message.
 pub fn refused(said: Said, why: &str) -> Result<(), String> {
     let said = said.code_is(1)?;
-    // Messages are wrapped to the width of a terminal.
-    let message: Vec<&str> =
-        said.stderr.split_whitespace().filter(|word| !["│", "╰─▶", "×"].contains(word)).collect();
-    holds("the message", &message.join(" "), why)
+    holds("the message", &said.stderr, why)
 }

@@ -4,7 +4,7 @@ use super::Call;
 use crate::Target;
 use aws_credential_types::provider::error::CredentialsError;
 use aws_smithy_runtime_api::client::{orchestrator::HttpResponse, result::SdkError};
-use aws_smithy_types::error::{display::DisplayErrorContext, metadata::ProvideErrorMetadata};
+use aws_smithy_types::error::metadata::ProvideErrorMetadata;
 use aws_types::request_id::RequestId;
 use formwork_engine::{Failure, FailureKind};
 use std::error::Error;
@@ -25,12 +25,21 @@ where
         SdkError::ServiceError(_) => refused(call, &error),
         SdkError::DispatchFailure(_) | SdkError::TimeoutError(_) => unreachable(target, &error),
         // Nothing was sent: the input is incomplete, or the guard refused it.
-        SdkError::ConstructionFailure(_) => {
-            Failure::invalid(DisplayErrorContext(&error).to_string())
-        }
-        _ => Failure::service(DisplayErrorContext(&error).to_string()),
+        SdkError::ConstructionFailure(_) => Failure::invalid(chain(&error)),
+        _ => Failure::service(chain(&error)),
     }
     .context(named(call))
+}
+
+/// An error with its causes, each said once.
+fn chain(error: &dyn Error) -> String {
+    let (mut texts, mut next) = (vec![], Some(error));
+    while let Some(error) = next {
+        texts.push(error.to_string());
+        next = error.source();
+    }
+    texts.dedup();
+    texts.join(": ")
 }
 
 fn named(call: Call) -> String {
@@ -145,7 +154,7 @@ fn unreachable<E>(target: &Target, error: &Sdk<E>) -> Failure
 where
     E: Error + Send + Sync + 'static,
 {
-    let failure = Failure::unreachable(DisplayErrorContext(error).to_string());
+    let failure = Failure::unreachable(chain(error));
     match &target.endpoint {
         Some(endpoint) => failure.hint(format!("is anything listening at {endpoint}?")),
         None => failure.hint(format!(
@@ -169,7 +178,7 @@ fn credentials_in(error: &(dyn Error + 'static)) -> Option<Failure> {
 
 /// The failure of having no credentials, or none that work.
 pub(crate) fn credentials(error: &CredentialsError) -> Failure {
-    let text = DisplayErrorContext(error).to_string();
+    let text = chain(error);
     match error {
         CredentialsError::CredentialsNotLoaded(_) => {
             Failure::denied("no AWS credentials were found").hint(LOGIN)

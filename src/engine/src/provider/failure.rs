@@ -25,11 +25,13 @@ pub struct Failure {
     pub message: String,
     /// The next step, where one is known.
     pub hint: Option<String>,
+    /// Nothing was sent: the failure came before the call.
+    pub unsent: bool,
 }
 
 impl Failure {
     pub fn new(kind: FailureKind, message: impl Into<String>) -> Self {
-        Self { kind, message: message.into(), hint: None }
+        Self { kind, message: message.into(), hint: None, unsent: false }
     }
     pub fn invalid(message: impl Into<String>) -> Self {
         Self::new(FailureKind::Invalid, message)
@@ -61,11 +63,18 @@ impl Failure {
         self
     }
 
+    /// Says that nothing was sent, such as when there was no connection to send it by.
+    pub fn before_the_call(mut self) -> Self {
+        self.unsent = true;
+        self
+    }
+
     /// Whether the call certainly had no effect.
     pub fn had_no_effect(&self) -> bool {
-        matches!(
-            self.kind,
-            FailureKind::Denied | FailureKind::Taken | FailureKind::Invalid | FailureKind::Busy
-        )
+        self.unsent
+            || matches!(
+                self.kind,
+                FailureKind::Denied | FailureKind::Taken | FailureKind::Invalid | FailureKind::Busy
+            )
     }
 }

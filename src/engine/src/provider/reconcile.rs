@@ -145,7 +145,8 @@ impl<C: Connect> Connections<C> {
     async fn get(&self, binding: &Data) -> Result<ConnectionRef<C>, Failure> {
         let key = binding.to_json().to_string();
         let cell = self.by_binding.lock().await.entry(key).or_default().clone();
-        cell.get_or_try_init(|| C::connect(&self.setup, binding, &self.secrets)).await?;
+        let connecting = cell.get_or_try_init(|| C::connect(&self.setup, binding, &self.secrets));
+        connecting.await.map_err(Failure::before_the_call)?;
         Ok(ConnectionRef(cell))
     }
 }

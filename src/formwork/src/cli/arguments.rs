@@ -25,6 +25,8 @@ pub(crate) fn command(program: &Program) -> Command {
 
 /// A command with every stack as a subcommand, each with arguments of its own.
 fn over_stacks(program: &Program, command: Command) -> Command {
+    // Wherever they stand: `apply --yes production` and `apply production --yes`.
+    let command = command.mut_args(|argument| argument.global(true));
     let command = command.subcommand_value_name("STACK").subcommand_help_heading("Stacks");
     program.stacks.iter().fold(command, |command, (name, known)| {
         command.subcommand((known.arguments)(Command::new(*name)))

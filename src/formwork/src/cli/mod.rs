@@ -40,6 +40,12 @@ pub(crate) fn main(program: &Program, arguments: impl Iterator<Item = OsString>)
             return ExitCode::from(code);
         }
     };
+    // Paths and commands in messages are to be copied, so nothing wraps them. A hook that is set already
+    // is the caller's own.
+    let handler = |_: &_| -> Box<dyn miette::ReportHandler> {
+        Box::new(miette::MietteHandlerOpts::new().wrap_lines(false).build())
+    };
+    let _ = miette::set_hook(Box::new(handler));
     match run(program, &matches) {
         Ok(Ended::Fine) => ExitCode::SUCCESS,
         Ok(Ended::Changes) => ExitCode::from(CHANGES),
