@@ -9,3 +9,4 @@ mod rehearsal;
 mod steps;
 
 pub use rehearsal::{Rehearsal, Tally, rehearse};
+pub use steps::images;

@@ -39,6 +39,7 @@ async fn run(arguments: Arguments) -> Result<bool, String> {
     if let Some(cloud) = cloud {
         println!("\nThe local cloud is up until Ctrl-C. In another terminal:\n");
         println!("    export FORMWORK_STATE={}", scratch.join("state").display());
+        println!("    export FORMWORK_IMAGES={}", formwork_tests::images());
         for site in cloud.sites() {
             println!("    # {}", site.name);
             println!("    . {}", scratch.join(format!("sites/{}.env", site.name)).display());

@@ -11,6 +11,13 @@ use std::{future::Future, pin::Pin};
 
 type Step = for<'a> fn(&'a mut Rehearsal) -> Pin<Box<dyn Future<Output = Result<(), String>> + 'a>>;
 
+/// The images that the rehearsal deploys, as the variable `FORMWORK_IMAGES` takes them.
+pub fn images() -> String {
+    let images: Vec<&str> =
+        support::IMAGES.into_iter().filter(|argument| argument.contains('=')).collect();
+    images.join(",")
+}
+
 /// A step's name and what it does.
 macro_rules! steps {
     ($($name:literal => $step:path;)*) => {
