@@ -55,6 +55,9 @@ impl SetupCommand<'_> {
     }
 }
 
+/// Where the parent died before `setpriv` had asked for the signal, it never comes: then there is nothing to run.
+const UNLESS_ORPHANED: &str = r#"[ "$PPID" = "$0" ] && exec "$@""#;
+
 /// The command, run by `setpriv` so that it gets `signal` when the thread that starts it ends, and as `user`.
 pub(crate) fn dying_with_us(signal: &str, user: Option<&str>, command: &Command) -> Command {
     let mut wrapped = Command::new("setpriv");
@@ -62,7 +65,8 @@ pub(crate) fn dying_with_us(signal: &str, user: Option<&str>, command: &Command)
     if let Some(user) = user {
         wrapped.args(["--reuid", user, "--regid", user, "--clear-groups"]);
     }
-    wrapped.arg("--").arg(command.get_program()).args(command.get_args());
+    wrapped.args(["--", "sh", "-c", UNLESS_ORPHANED, &std::process::id().to_string()]);
+    wrapped.arg(command.get_program()).args(command.get_args());
     for (key, value) in command.get_envs() {
         match value {
             Some(value) => wrapped.env(key, value),
