@@ -46,8 +46,8 @@ pub struct Flags {
     pub default: Option<Expr>,
 }
 
-const FLAGS: [&str; 7] =
-    ["replace", "outage", "secret", "write_only", "unordered", "binding", "source"];
+const FLAGS: [&str; 8] =
+    ["replace", "outage", "secret", "write_only", "unordered", "binding", "source", "late"];
 
 impl Flags {
     pub fn of(field: &Field) -> Result<Self> {

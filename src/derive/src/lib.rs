@@ -20,7 +20,9 @@ use syn::{DeriveInput, Error, parse_macro_input};
 /// `#[source]`, `#[default(expr)]`.
 #[proc_macro_derive(
     Resource,
-    attributes(resource, replace, outage, secret, write_only, unordered, binding, source, default)
+    attributes(
+        resource, replace, outage, secret, write_only, unordered, binding, source, late, default
+    )
 )]
 pub fn derive_resource(input: TokenStream) -> TokenStream {
     expand(parse_macro_input!(input as DeriveInput), resource::resource)
@@ -29,7 +31,7 @@ pub fn derive_resource(input: TokenStream) -> TokenStream {
 /// Declares a struct that fields of resources hold, with the same field attributes.
 #[proc_macro_derive(
     Nested,
-    attributes(replace, outage, secret, write_only, unordered, binding, source, default)
+    attributes(replace, outage, secret, write_only, unordered, binding, source, late, default)
 )]
 pub fn derive_nested(input: TokenStream) -> TokenStream {
     expand(parse_macro_input!(input as DeriveInput), resource::nested)

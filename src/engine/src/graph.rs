@@ -43,7 +43,8 @@ impl Node {
     /// The nodes of any stack that this one refers to or comes after.
     pub fn dependencies(&self) -> BTreeSet<Address> {
         let refs = self.fields.values().flat_map(|expr| expr.refs()).map(|(node, _)| node);
-        refs.chain(self.options.after.iter().copied()).collect()
+        let options = self.options.after.iter().chain(&self.options.replace_triggered_by);
+        refs.chain(options.copied()).collect()
     }
 
     /// The fields as far as they are known.
@@ -137,15 +138,6 @@ impl Graph {
         self.nodes.iter().find(|node| node.address == address)
     }
 
-    /// What a node is reached through: its binding field, or its provider's binding.
-    pub fn binding(&self, schema: &Schema, address: Address) -> Option<&Expr> {
-        let node = self.node(address)?;
-        match schema.binding() {
-            Some(field) => node.fields.get(field.name),
-            None => self.bindings.get(schema.provider()),
-        }
-    }
-
     /// Names, references and cycles: everything that can be checked without knowing the kinds.
     pub fn check(&self) -> Result<(), GraphError> {
         if self.format != GRAPH_FORMAT {
@@ -217,6 +209,7 @@ impl Graph {
         &self,
         schema: impl Fn(&str) -> Option<&'s Schema>,
     ) -> Result<(), GraphError> {
+        let indexed = Indexed::new(self);
         for node in &self.nodes {
             let (place, address, kind) = (place(node), node.address, node.kind.clone());
             let Some(known) = schema(&node.kind) else {
@@ -238,9 +231,33 @@ impl Graph {
                 let provider = known.provider().to_owned();
                 return Err(GraphError::Unbound { place, address, provider });
             }
-            self.check_refs(node, known, &schema)?;
+            indexed.check_refs(node, known, &schema)?;
         }
         Ok(())
+    }
+}
+
+/// A graph with its nodes by address, for who looks up many.
+pub struct Indexed<'g> {
+    graph: &'g Graph,
+    nodes: BTreeMap<Address, &'g Node>,
+}
+
+impl<'g> Indexed<'g> {
+    pub fn new(graph: &'g Graph) -> Self {
+        Self { graph, nodes: graph.nodes.iter().map(|node| (node.address, node)).collect() }
+    }
+
+    pub fn node(&self, address: Address) -> Option<&'g Node> {
+        self.nodes.get(&address).copied()
+    }
+
+    /// What a node is reached through: its binding field, or its provider's binding.
+    pub fn binding(&self, schema: &Schema, address: Address) -> Option<&'g Expr> {
+        match schema.binding() {
+            Some(field) => self.node(address)?.fields.get(field.name),
+            None => self.node(address).and_then(|_| self.graph.bindings.get(schema.provider())),
+        }
     }
 
     fn check_refs<'s>(
@@ -254,19 +271,25 @@ impl Graph {
                 // What another stack exports is checked when its state is read.
                 let Some(target) = self.node(to) else { continue };
                 let Some(target_schema) = schema(&target.kind) else { continue };
-                let place = place(node);
                 let Some(field) = target_schema.output(output.as_str()) else {
-                    let (from, kind) = (node.address, target.kind.clone());
+                    let (place, from, kind) = (place(node), node.address, target.kind.clone());
                     return Err(GraphError::UnknownOutput { place, from, to, kind, output });
                 };
                 let takes_secrets = known.field(name).is_some_and(crate::Field::takes_secrets);
                 if field.secret && !takes_secrets {
-                    let (address, field) = (node.address, name.clone());
+                    let (place, address, field) = (place(node), node.address, name.clone());
                     return Err(GraphError::SecretInPlain { place, address, field, to, output });
                 }
             }
         }
         Ok(())
+    }
+}
+
+impl std::ops::Deref for Indexed<'_> {
+    type Target = Graph;
+    fn deref(&self) -> &Graph {
+        self.graph
     }
 }
 

@@ -29,7 +29,7 @@ pub use address::{Address, AddressError, EXPORTS, MAX_NAME, Symbol, is_name};
 pub use data::{Data, Unknown};
 pub use expr::{Expr, Outputs as KnownOutputs};
 pub use formwork_derive::{Nested, Outputs, Resource};
-pub use graph::{GRAPH_FORMAT, Graph, GraphError, Node, Source};
+pub use graph::{GRAPH_FORMAT, Graph, GraphError, Indexed, Node, Source};
 pub use provider::*;
 pub use resource::{Draft, Handle, Lifecycle, Options, Refs, Resource, ResourceOutputs, With};
 pub use schema::{Field, Flags, Identity, Nature, Nested, OutputField, Schema, Shape, Shaped};

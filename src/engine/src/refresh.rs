@@ -4,17 +4,19 @@
 //! there yet can't be read through, and the answer says so instead of guessing.
 
 use crate::{
-    Address, Data, Failure, FailureKind, Graph, KnownOutputs, Observation, Owner, Record, Registry,
-    State, Subject, Symbol,
+    Address, Data, Failure, FailureKind, Indexed, KnownOutputs, Observation, Owner, Record,
+    Registry, State, Subject, Symbol,
 };
 use futures::{StreamExt as _, TryStreamExt as _, stream};
+use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Lists and reads under way at the same time.
 pub const PARALLEL_READS: usize = 16;
 
 /// What refreshing found of one recorded resource.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Reading {
     Found(Observation),
     /// It isn't there any more: the list lacks it, and a read of its own confirmed that.
@@ -24,7 +26,8 @@ pub enum Reading {
 }
 
 /// What refreshing found of all recorded resources.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Observed {
     readings: BTreeMap<Address, Reading>,
     /// List and read requests that were made of providers.
@@ -95,7 +98,7 @@ enum Way {
 #[derive(Clone, Copy)]
 pub struct World<'a> {
     pub registry: &'a Registry,
-    pub graph: &'a Graph,
+    pub graph: &'a Indexed<'a>,
     pub state: &'a State,
     pub imports: &'a BTreeMap<String, State>,
 }
@@ -154,6 +157,53 @@ pub async fn refresh(world: World<'_>) -> Result<Observed, RefreshError> {
         }
     }
     Ok(observed)
+}
+
+/// Reads the existing things that are to be taken over, each by the identifier that was given.
+///
+/// Their bindings must be known by now; one that isn't is left to the planner to refuse.
+pub async fn read_adopted(
+    world: World<'_>,
+    adopt: &BTreeMap<Address, String>,
+    observed: &mut Observed,
+) -> Result<(), RefreshError> {
+    for (address, id) in adopt {
+        let Some(node) = world.graph.node(*address) else { continue };
+        let Some(provider) = world.registry.get(&node.kind) else { continue };
+        let outputs = world.outputs(observed);
+        let binding = world.graph.binding(provider.schema(), *address);
+        let binding = binding.map_or(Data::Null, |binding| binding.eval(&outputs));
+        if !binding.is_known() {
+            let why = binding.unknowns().to_string();
+            observed.insert(*address, Reading::NotObserved(why));
+            continue;
+        }
+        let failed = |failure| RefreshError {
+            kind: node.kind.clone(),
+            count: 1,
+            address: *address,
+            failure,
+        };
+        let inputs = provider.expand(node.evaluate(&outputs)).map_err(failed)?;
+        let subject = Subject {
+            owner: Owner {
+                lineage: world.state.lineage.clone(),
+                address: *address,
+                intent: String::new(),
+            },
+            name: id.clone(),
+            id: Some(id.clone()),
+            inputs,
+            outputs: Data::empty_map(),
+        };
+        let reading = match provider.read(&binding, &subject).await.map_err(failed)? {
+            Some(found) => Reading::Found(found),
+            None => Reading::Absent,
+        };
+        observed.requests += 1;
+        observed.insert(*address, reading);
+    }
+    Ok(())
 }
 
 fn way(world: World<'_>, observed: &Observed, left: &BTreeSet<Address>, address: Address) -> Way {

@@ -55,6 +55,18 @@ pub struct Options {
     /// Nodes that come first although no field refers to them.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub after: Vec<Address>,
+    /// A replacement makes the new one first, under a name of its own, and deletes the old one last.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub create_before_destroy: bool,
+    /// Replaced whenever one of these changes or is replaced.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub replace_triggered_by: Vec<Address>,
+    /// The name that it had in the stack before; what the state has of that moves here.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub renamed_from: Option<Symbol>,
+    /// The identifier of an existing thing to take over where the state has none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub adopt: Option<String>,
 }
 
 /// Lifecycle options on any draft, in the manner of iterator adapters; all give the same type.
@@ -77,6 +89,22 @@ pub trait Lifecycle: Sized {
     /// Come after another resource that no field refers to.
     fn after<R: Resource>(self, other: Handle<R>) -> With<Self> {
         self.options().after(other)
+    }
+    /// Where it is replaced, make the new one first, and delete the old one when nothing uses it any more.
+    fn create_before_destroy(self, on: bool) -> With<Self> {
+        self.options().create_before_destroy(on)
+    }
+    /// Replace it whenever that other resource changes or is replaced.
+    fn replace_triggered_by<R: Resource>(self, other: Handle<R>) -> With<Self> {
+        self.options().replace_triggered_by(other)
+    }
+    /// It was called this in the stack before; nothing is replaced for a new name.
+    fn renamed_from(self, name: &str) -> With<Self> {
+        self.options().renamed_from(name)
+    }
+    /// Take over what exists under this identifier, instead of creating it.
+    fn adopt(self, id: impl Into<String>) -> With<Self> {
+        self.options().adopt(id)
     }
 }
 
@@ -101,6 +129,22 @@ impl<D> With<D> {
     }
     pub fn after<R: Resource>(mut self, other: Handle<R>) -> Self {
         self.options.after.push(Handle::address(other));
+        self
+    }
+    pub fn create_before_destroy(mut self, on: bool) -> Self {
+        self.options.create_before_destroy = on;
+        self
+    }
+    pub fn replace_triggered_by<R: Resource>(mut self, other: Handle<R>) -> Self {
+        self.options.replace_triggered_by.push(Handle::address(other));
+        self
+    }
+    pub fn renamed_from(mut self, name: &str) -> Self {
+        self.options.renamed_from = Some(Symbol::new(name));
+        self
+    }
+    pub fn adopt(mut self, id: impl Into<String>) -> Self {
+        self.options.adopt = Some(id.into());
         self
     }
 }

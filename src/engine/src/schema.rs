@@ -30,6 +30,13 @@ impl Schema {
         self.fields.iter().find(|field| field.flags.binding)
     }
 
+    /// Everything that the schema says, as a text: the same for the same schema, in every run.
+    pub fn describe(&self) -> String {
+        let Self { kind, fields, outputs, identity, stateful, hosts } = self;
+        let fields: Vec<String> = fields.iter().map(Field::describe).collect();
+        format!("{kind} {fields:?} {outputs:?} {identity:?} {stateful} {hosts}\n")
+    }
+
     /// The provider's name: the first part of the kind.
     pub fn provider(&self) -> &'static str {
         self.kind.split_once('.').map_or(self.kind, |(provider, _)| provider)
@@ -48,6 +55,12 @@ pub struct Field {
 }
 
 impl Field {
+    fn describe(&self) -> String {
+        let Self { name, required, shape, flags, default } = self;
+        let default = default.map(|default| default());
+        format!("{name} {required} {} {flags:?} {default:?}", shape.describe())
+    }
+
     /// Whether a secret may be put into this field, at any depth.
     pub fn takes_secrets(&self) -> bool {
         self.flags.secret || self.shape.takes_secrets()
@@ -55,6 +68,19 @@ impl Field {
 }
 
 impl Shape {
+    fn describe(&self) -> String {
+        match self {
+            Shape::Leaf => "leaf".to_owned(),
+            Shape::Partial => "partial".to_owned(),
+            Shape::Exact => "exact".to_owned(),
+            Shape::Nested(fields) => {
+                format!("{:?}", fields.iter().map(Field::describe).collect::<Vec<_>>())
+            }
+            Shape::List(inner) => format!("list of {}", inner.describe()),
+            Shape::Map(inner) => format!("map of {}", inner.describe()),
+        }
+    }
+
     fn takes_secrets(&self) -> bool {
         match self {
             Shape::Leaf | Shape::Partial | Shape::Exact => false,
@@ -81,6 +107,8 @@ pub struct Flags {
     pub binding: bool,
     /// `#[source]`: other fields are made from it, and they are what is compared.
     pub source: bool,
+    /// `#[late]`: bound at each run, such as an image; no part of what is approved.
+    pub late: bool,
 }
 
 impl Flags {
@@ -92,6 +120,7 @@ impl Flags {
         unordered: false,
         binding: false,
         source: false,
+        late: false,
     };
 }
 

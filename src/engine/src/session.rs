@@ -1,10 +1,10 @@
 //! A session with a stack: loading its state, settling what was cut off, planning.
 
 use crate::{
-    Graph, Registry, State, StateError,
+    Address, Graph, Indexed, Registry, State, StateError,
     apply::Patience,
-    plan::{self, Plan, PlanError},
-    refresh::{self, RefreshError, World},
+    plan::{self, Plan, PlanError, SavedPlan, Scope},
+    refresh::{self, Observed, RefreshError, World},
     settle::{self, Settled, Undecided},
     state::{Folded, LocalStore, Lock, fold},
 };
@@ -70,17 +70,83 @@ pub async fn hold(
     Ok(Held { state, settled, _lock: lock })
 }
 
+/// How a plan is to be made.
+#[derive(Clone, Debug, Default)]
+pub struct Planning {
+    pub scope: Scope,
+    /// Plan from what is recorded, without reading what exists.
+    pub no_refresh: bool,
+}
+
+/// A plan, with what it was made from.
+#[derive(Debug)]
+pub struct Planned {
+    pub plan: Plan,
+    pub observed: Observed,
+}
+
+/// What plans are made from, beside what is observed.
+struct Ground<'a> {
+    registry: &'a Registry,
+    graph: Indexed<'a>,
+    /// The state, with everything under its present address.
+    state: State,
+    moves: BTreeMap<Address, Address>,
+    others: BTreeMap<String, State>,
+}
+
+impl<'a> Ground<'a> {
+    fn new(
+        registry: &'a Registry,
+        store: &LocalStore,
+        graph: &'a Graph,
+        state: &State,
+    ) -> Result<Self, StateError> {
+        let (moves, mut state) = (plan::moves(graph, state), state.clone());
+        state.move_all(&moves);
+        let others = other_states(store, &graph.stack)?;
+        Ok(Self { registry, graph: Indexed::new(graph), state, moves, others })
+    }
+
+    fn world(&self) -> World<'_> {
+        let Self { registry, graph, state, others, .. } = self;
+        World { registry, graph, state, imports: others }
+    }
+
+    fn plan(&self, observed: &Observed, scope: &Scope) -> Result<Plan, PlanError> {
+        let plan = plan::plan(self.world(), observed, &self.others, scope)?;
+        Ok(Plan { moves: self.moves.clone(), ..plan })
+    }
+}
+
 /// Reads what exists and plans.
 pub async fn make_plan(
     registry: &Registry,
     store: &LocalStore,
     graph: &Graph,
     state: &State,
+    planning: &Planning,
+) -> Result<Planned, SessionError> {
+    let ground = Ground::new(registry, store, graph, state)?;
+    let mut observed = match planning.no_refresh {
+        true => Observed::default(),
+        false => refresh::refresh(ground.world()).await?,
+    };
+    let adopt = planning.scope.adoptions(graph, &ground.state);
+    refresh::read_adopted(ground.world(), &adopt, &mut observed).await?;
+    let plan = ground.plan(&observed, &planning.scope)?;
+    Ok(Planned { plan, observed })
+}
+
+/// What planning again from the same observations gives; only the other stacks' states are read anew.
+pub fn plan_again(
+    registry: &Registry,
+    store: &LocalStore,
+    saved: &SavedPlan,
+    state: &State,
 ) -> Result<Plan, SessionError> {
-    let others = other_states(store, &graph.stack)?;
-    let world = World { registry, graph, state, imports: &others };
-    let observed = refresh::refresh(world).await?;
-    Ok(plan::plan(world, &observed, &others)?)
+    let ground = Ground::new(registry, store, &saved.graph, state)?;
+    Ok(ground.plan(&saved.observed, &saved.scope)?)
 }
 
 fn other_states(store: &LocalStore, stack: &str) -> Result<BTreeMap<String, State>, StateError> {

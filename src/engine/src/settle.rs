@@ -49,7 +49,7 @@ pub async fn settle(
         let created = find(registry, &state.lineage, &intent, window).await.map_err(undecided)?;
         let verdict = match created {
             Some(record) => {
-                state.resources.insert(address, record);
+                state.put(address, record, intent.deposes);
                 Verdict::Created
             }
             None => Verdict::Nothing,

@@ -4,114 +4,19 @@
 mod support;
 
 use formwork_engine::{
-    apply::{self, Outcome, Patience, Quiet},
-    plan::{Action, Plan, PlanError},
-    session::{self, SessionError},
-    state::LocalStore,
+    apply,
+    plan::{Action, PlanError},
+    session::SessionError,
     *,
 };
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    sync::{Arc, atomic::AtomicBool, atomic::Ordering},
-    time::Duration,
+use std::{collections::BTreeSet, sync::atomic::Ordering, time::Duration};
+use support::{
+    Cut, Host,
+    world::{Shared, Wanted, World, options},
 };
-use support::{Cloud, Cut, Host, Network};
-
-exports! { pub struct Shared { network: Id<Network> } }
 
 /// How long a run is given before it counts as hanging in the call that was cut off.
 const STUCK: Duration = Duration::from_millis(300);
-
-fn patience() -> Patience {
-    let short = Duration::from_millis(1);
-    Patience { busy: short, visible: short, ..Patience::default() }
-}
-
-#[derive(Clone)]
-struct Wanted {
-    cidr: &'static str,
-    label: &'static str,
-    sizes: Vec<u32>,
-    protect: bool,
-    export: bool,
-}
-
-impl Default for Wanted {
-    fn default() -> Self {
-        Self { cidr: "10.0.0.0/16", label: "a", sizes: vec![1, 2], protect: false, export: false }
-    }
-}
-
-impl Wanted {
-    fn graph(&self) -> Graph {
-        let mut s = Stack::new("prod");
-        s.bind("mem", serde_json::json!({}));
-        let net = s.add("net", Network::new().cidr(self.cidr).label(self.label));
-        for (i, size) in self.sizes.iter().enumerate() {
-            let host = Host::new().network(net.id).size(*size).motd(net.banner);
-            s.add(format!("host-{i}"), host.protect(self.protect));
-        }
-        if self.export {
-            s.export(Shared { network: net.id });
-        }
-        s.finish().unwrap()
-    }
-}
-
-struct World {
-    cloud: Arc<Cloud>,
-    registry: Registry,
-    store: LocalStore,
-    _dir: tempfile::TempDir,
-}
-
-impl World {
-    fn new() -> Self {
-        let dir = tempfile::tempdir().unwrap();
-        let cloud = Arc::new(Cloud::default());
-        let registry = support::registry(&cloud);
-        Self { registry, cloud, store: LocalStore::new(dir.path()), _dir: dir }
-    }
-
-    async fn plan(&self, graph: &Graph) -> Result<Plan, SessionError> {
-        self.registry.check(graph).unwrap();
-        let state = session::load(&self.store, &graph.stack)?.state;
-        session::make_plan(&self.registry, &self.store, graph, &state).await
-    }
-
-    /// The planned actions by name, without what is kept.
-    async fn actions(&self, graph: &Graph) -> BTreeMap<&'static str, Action> {
-        let plan = self.plan(graph).await.unwrap();
-        plan.changes().map(|step| (step.address.name(), step.action)).collect()
-    }
-
-    async fn try_apply(&self, graph: &Graph) -> Outcome {
-        let held =
-            session::hold(&self.registry, &self.store, &graph.stack, &patience()).await.unwrap();
-        let plan =
-            session::make_plan(&self.registry, &self.store, graph, &held.state).await.unwrap();
-        // A plan can be saved, and does the same when it is read again.
-        let plan: Plan = serde_json::from_str(&serde_json::to_string(&plan).unwrap()).unwrap();
-        let options = apply::Options {
-            parallelism: 4,
-            consent: plan.needs_consent().collect(),
-            patience: patience(),
-            reporter: &Quiet,
-            stop: &AtomicBool::new(false),
-        };
-        apply::apply(&plan, held.state, &self.registry, &self.store, &options).await.unwrap()
-    }
-
-    async fn apply(&self, graph: &Graph) {
-        let outcome = self.try_apply(graph).await;
-        assert!(outcome.succeeded(), "{outcome:?}");
-        assert_eq!(self.actions(graph).await, BTreeMap::new(), "a second plan is empty");
-    }
-
-    fn log(&self) -> Vec<String> {
-        std::mem::take(&mut *self.cloud.log.lock().unwrap())
-    }
-}
 
 #[tokio::test]
 async fn create_keep_update_destroy() {
@@ -215,13 +120,6 @@ async fn nothing_is_called_without_consent_or_for_a_stale_plan() {
     world.apply(&graph).await;
     let plan = world.plan(&Graph::empty("prod")).await.unwrap();
     let state = world.store.read("prod").unwrap().unwrap();
-    let options = |consent| apply::Options {
-        parallelism: 4,
-        consent,
-        patience: patience(),
-        reporter: &Quiet,
-        stop: &NEVER,
-    };
     world.log();
     let half = BTreeSet::from(["prod/host-0".parse().unwrap()]);
     let error =
@@ -246,13 +144,7 @@ async fn a_step_stops_when_what_it_is_about_to_change_is_not_what_the_plan_saw()
     world.cloud.items.lock().unwrap().get_mut(&id).unwrap().fields.insert("size".into(), 3.into());
     world.log();
     let state = world.store.read("prod").unwrap().unwrap();
-    let options = apply::Options {
-        parallelism: 4,
-        consent: BTreeSet::new(),
-        patience: patience(),
-        reporter: &Quiet,
-        stop: &AtomicBool::new(false),
-    };
+    let options = options(BTreeSet::new());
     let outcome =
         apply::apply(&plan, state, &world.registry, &world.store, &options).await.unwrap();
     assert!(outcome.failed[0].failure.message.contains("`size` is not what the plan saw"));
@@ -289,8 +181,6 @@ async fn a_failed_branch_lets_the_others_finish() {
     *world.cloud.cut.lock().unwrap() = Cut::Never;
     world.apply(&Wanted::default().graph()).await;
 }
-
-static NEVER: AtomicBool = AtomicBool::new(false);
 
 /// Kills a run at every changing call, before and after its effect, and loses every answer: the next
 /// run always ends at what is wanted, with nothing orphaned and nothing made twice.

@@ -10,7 +10,7 @@ pub use patience::Patience;
 use crate::{
     Address, Data, Failure, KnownOutputs, Registry, State, StateError, Symbol,
     plan::{Action, Operation, Operations, Phase, Plan},
-    state::{Journal, LocalStore},
+    state::{Entry, Journal, LocalStore},
 };
 use futures::{StreamExt as _, stream::FuturesUnordered};
 use std::{
@@ -21,6 +21,7 @@ use std::{
     },
 };
 use step::{Context, Done};
+use tokio::sync::mpsc;
 
 /// Operations under way at the same time, unless told otherwise.
 pub const PARALLELISM: usize = 10;
@@ -118,13 +119,13 @@ impl KnownOutputs for Values<'_> {
     }
 }
 
-/// Carries out a plan on the state that it was made from. The caller holds the stack's lock.
+/// Carries a plan out on the state that it was made from. The caller holds the stack's lock.
 ///
-/// In order: refuse what is stale or lacks consent; begin the journal; run the operations, each as
-/// soon as what it waits for is done; write the state; clear the journal.
+/// In order: refuse what is stale or lacks consent; begin the journal; move what has a new address; run
+/// the operations, each as soon as what it waits for is done; write the state; clear the journal.
 pub async fn apply(
     plan: &Plan,
-    mut state: State,
+    state: State,
     registry: &Registry,
     store: &LocalStore,
     options: &Options<'_>,
@@ -133,40 +134,52 @@ pub async fn apply(
     let before = state.clone();
     let journal = Journal::begin(store, &state).await?;
     let values = Values { plan, of_nodes: RwLock::default() };
+    let (released, releases) = mpsc::unbounded_channel();
     let context = Context {
         registry,
         journal: journal.clone(),
-        lineage: &state.lineage.clone(),
+        lineage: &before.lineage,
         values: &values,
         reporter: options.reporter,
         patience: &options.patience,
+        released,
     };
-    let mut run = Run {
-        waiting: Operations::of(plan).0,
-        outcome: Outcome {
-            state: before.clone(),
-            done: BTreeMap::new(),
-            failed: vec![],
-            skipped: vec![],
-        },
-    };
-    run.drive(plan, &context, options).await;
-    let Run { outcome: Outcome { state: applied, done, failed, skipped }, .. } = run;
-    state.resources = applied.resources;
-    state.open = applied.open;
-    if failed.is_empty() && skipped.is_empty() {
-        let exports = plan.exports.iter().map(|(name, expr)| (name.clone(), expr.eval(&values)));
-        state.exports = exports.filter(|(_, value)| value.is_known()).collect();
-        let used = plan.imports.iter();
-        state.imports =
-            used.map(|(from, values)| (from.clone(), values.keys().cloned().collect())).collect();
+    let mut run = Run::new(plan, state);
+    if !plan.moves.is_empty() {
+        journal.write(Entry::Moved(plan.moves.clone())).await?;
+        run.outcome.state.move_all(&plan.moves);
     }
-    if state != before {
-        state.serial += 1;
-        store.write(&state)?;
+    run.drive(&context, options, releases).await;
+    let mut outcome = run.outcome;
+    if outcome.succeeded() {
+        hand_over(plan, &values, &mut outcome.state);
     }
-    store.clear_journal(&state.stack, journal.run())?;
-    Ok(Outcome { state, done, failed, skipped })
+    if outcome.state != before {
+        outcome.state.serial += 1;
+        store.write(&outcome.state)?;
+    }
+    store.clear_journal(&before.stack, journal.run())?;
+    Ok(outcome)
+}
+
+/// What other stacks may use from now on, and what this one uses of them.
+fn hand_over(plan: &Plan, values: &Values<'_>, state: &mut State) {
+    let exports = plan.exports.iter().map(|(name, expr)| (name.clone(), expr.eval(values)));
+    let known = exports.filter(|(_, value)| value.is_known()).collect();
+    let used: BTreeMap<String, BTreeSet<String>> = plan
+        .imports
+        .iter()
+        .map(|(from, of)| (from.clone(), of.keys().cloned().collect()))
+        .collect();
+    if plan.whole {
+        (state.exports, state.imports) = (known, used);
+        return;
+    }
+    // What a part of the stack doesn't tell stays as it was.
+    state.exports.extend(known);
+    for (from, names) in used {
+        state.imports.entry(from).or_default().extend(names);
+    }
 }
 
 fn check(plan: &Plan, state: &State, options: &Options<'_>) -> Result<(), ApplyError> {
@@ -183,69 +196,117 @@ fn check(plan: &Plan, state: &State, options: &Options<'_>) -> Result<(), ApplyE
 }
 
 /// The operations that are left, and what became of the others.
-struct Run {
-    waiting: BTreeMap<Operation, BTreeSet<Operation>>,
+struct Run<'a> {
+    plan: &'a Plan,
+    /// Operations that wait, with the number of those that they wait for.
+    waiting: BTreeMap<Operation, usize>,
+    /// Operations that wait for nothing any more.
+    free: BTreeSet<Operation>,
+    /// Who waits for an operation.
+    waited_for: BTreeMap<Operation, Vec<Operation>>,
     outcome: Outcome,
 }
 
-impl Run {
-    async fn drive(&mut self, plan: &Plan, context: &Context<'_>, options: &Options<'_>) {
+impl<'a> Run<'a> {
+    fn new(plan: &'a Plan, state: State) -> Self {
+        let (mut waiting, mut free) = (BTreeMap::new(), BTreeSet::new());
+        let mut waited_for: BTreeMap<Operation, Vec<Operation>> = BTreeMap::new();
+        for (operation, waits) in Operations::of(plan).0 {
+            for wait in &waits {
+                waited_for.entry(*wait).or_default().push(operation);
+            }
+            if waits.is_empty() {
+                free.insert(operation);
+            } else {
+                waiting.insert(operation, waits.len());
+            }
+        }
+        let (done, failed, skipped) = (BTreeMap::new(), vec![], vec![]);
+        Self { plan, waiting, free, waited_for, outcome: Outcome { state, done, failed, skipped } }
+    }
+
+    async fn drive(
+        &mut self,
+        context: &Context<'_>,
+        options: &Options<'_>,
+        mut releases: mpsc::UnboundedReceiver<Address>,
+    ) {
         let mut under_way = FuturesUnordered::new();
         loop {
-            let stopped = options.stop.load(Ordering::Relaxed);
-            while !stopped && under_way.len() < options.parallelism.max(1) {
-                let Some(operation) = self.next() else { break };
-                self.waiting.remove(&operation);
-                let step = &plan.steps[&operation.0];
+            while under_way.len() < options.parallelism.max(1) {
+                if options.stop.load(Ordering::Relaxed) {
+                    break;
+                }
+                let Some(operation) = self.free.pop_first() else { break };
+                let step = &self.plan.steps[&operation.0];
                 under_way.push(async move { (operation, context.run(step, operation.1).await) });
             }
-            let Some((operation, result)) = under_way.next().await else { break };
-            self.finish(plan, context, operation, result);
+            tokio::select! {
+                // What exists by now comes first: it may let others begin.
+                biased;
+                Some(address) = releases.recv() => self.release((address, Phase::Exist)),
+                next = under_way.next() => match next {
+                    Some((operation, result)) => self.finish(context, operation, result),
+                    None => break,
+                },
+            }
         }
-        let left: BTreeSet<Address> = self.waiting.keys().map(|(address, _)| *address).collect();
+        let left = self.free.iter().chain(self.waiting.keys());
+        let left: BTreeSet<Address> = left.map(|(address, _)| *address).collect();
         for address in left {
             context.reporter.report(Event::Skipped { address });
             self.outcome.skipped.push(address);
         }
     }
 
-    /// An operation that waits for nothing.
-    fn next(&self) -> Option<Operation> {
-        self.waiting.iter().find(|(_, waits)| waits.is_empty()).map(|(operation, _)| *operation)
+    /// Lets go of those that waited for an operation.
+    fn release(&mut self, operation: Operation) {
+        for waiter in self.waited_for.remove(&operation).unwrap_or_default() {
+            let Some(count) = self.waiting.get_mut(&waiter) else { continue };
+            *count -= 1;
+            if *count == 0 {
+                self.waiting.remove(&waiter);
+                self.free.insert(waiter);
+            }
+        }
     }
 
-    fn finish(
-        &mut self,
-        plan: &Plan,
-        context: &Context<'_>,
-        operation: Operation,
-        result: step::Result,
-    ) {
+    fn finish(&mut self, context: &Context<'_>, operation: Operation, result: step::Result) {
         let (address, phase) = operation;
-        let action = plan.steps[&address].action;
-        let resources = &mut self.outcome.state.resources;
+        let step = &self.plan.steps[&address];
+        let state = &mut self.outcome.state;
         match result {
             Ok(Done::Exists(record)) => {
                 context.values.set(address, record.outputs.clone());
-                resources.insert(address, *record);
+                state.put(address, *record, step.creates_first());
             }
-            Ok(Done::Gone) => drop(resources.remove(&address)),
-            Err(step::Error { failure, doing, left, open }) => {
-                if let Some(record) = left {
-                    resources.insert(address, *record);
+            Ok(Done::Gone { old_selves_only }) => {
+                if !old_selves_only {
+                    state.resources.remove(&address);
                 }
-                self.outcome.state.open.extend(open.map(|intent| *intent));
+                state.deposed.remove(&address);
+            }
+            Err(step::Error { failure, doing, left, open, cleared }) => {
+                for intent in cleared {
+                    state.forget_deposed(address, &intent);
+                }
+                if let Some(record) = left {
+                    state.put(address, *record, step.creates_first());
+                }
+                state.open.extend(open.map(|intent| *intent));
                 context.reporter.report(Event::Failed { address, failure: failure.clone() });
                 self.outcome.failed.push(Failed { address, doing, failure });
                 return;
             }
         }
-        let whole = phase == Phase::Ensure || action != Action::Replace;
-        if whole && action != Action::Keep {
-            self.outcome.done.insert(address, action);
+        let last = if step.creates_first() { Phase::Destroy } else { Phase::Ensure };
+        let whole = phase == last || step.action != Action::Replace;
+        if whole && step.is_change() {
+            self.outcome.done.insert(address, step.action);
         }
-        for waits in self.waiting.values_mut() {
-            waits.remove(&operation);
+        self.release(operation);
+        if phase == Phase::Ensure {
+            self.release((address, Phase::Exist));
         }
     }
 }

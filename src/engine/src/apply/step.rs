@@ -3,9 +3,10 @@
 use super::{Event, Patience, Reporter, Values};
 use crate::{
     Address, Data, Failure, FailureKind, Observation, Provider, Record, Registry, Status, Subject,
-    plan::{Action, Phase, Step, Versions, diff, physical_name},
+    plan::{Action, Phase, Step, Versions, diff, generation, physical_name},
     state::{Entry, Intent, IntentAction, Journal},
 };
+use tokio::sync::mpsc;
 
 /// What all operations of an apply share.
 pub(super) struct Context<'a> {
@@ -15,12 +16,14 @@ pub(super) struct Context<'a> {
     pub values: &'a Values<'a>,
     pub reporter: &'a dyn Reporter,
     pub patience: &'a Patience,
+    /// Told of what exists, before it is ready.
+    pub released: mpsc::UnboundedSender<Address>,
 }
 
 /// How an operation ended well.
 pub(super) enum Done {
     Exists(Box<Record>),
-    Gone,
+    Gone { old_selves_only: bool },
 }
 
 /// How an operation failed, and what there is all the same.
@@ -30,25 +33,35 @@ pub(super) struct Error {
     pub left: Option<Box<Record>>,
     /// A creation of which nobody knows whether it happened.
     pub open: Option<Box<Intent>>,
+    /// Old selves that are deleted by now, by the intents that made them.
+    pub cleared: Vec<String>,
+}
+
+impl Error {
+    fn new(doing: &'static str, failure: Failure) -> Self {
+        Self { failure, doing, left: None, open: None, cleared: vec![] }
+    }
+
+    fn left(self, record: &Record) -> Self {
+        Self { left: Some(Box::new(record.clone())), ..self }
+    }
 }
 
 pub(super) type Result = std::result::Result<Done, Error>;
 
 impl Context<'_> {
     pub(super) async fn run(&self, step: &Step, phase: Phase) -> Result {
-        let failed = |doing: &'static str| {
-            move |failure: Failure| Error { failure, doing, left: None, open: None }
-        };
+        let failed = |doing: &'static str| move |failure: Failure| Error::new(doing, failure);
         let provider = self.registry.get(&step.kind).ok_or_else(|| {
             failed("apply")(Failure::invalid(format!("no kind {} in this program", step.kind)))
         })?;
         let call = Call { context: self, step, provider };
         match (phase, step.action) {
-            (Phase::Destroy, Action::Forget) => call.forget().await.map_err(failed("forget")),
-            (Phase::Destroy, _) => call.announced(call.delete()).await.map_err(failed("delete")),
-            (Phase::Ensure, Action::Keep) => call.keep().map_err(failed("keep")),
-            (Phase::Ensure, Action::Update) => call.announced(call.update()).await,
-            (Phase::Ensure, _) => call.announced(call.create()).await,
+            (Phase::Destroy, _) => call.announced(call.destroy()).await,
+            (_, Action::Keep) => call.keep().map_err(failed("keep")),
+            (_, Action::Leave) => call.leave().map_err(failed("leave")),
+            (_, Action::Update) => call.announced(call.update()).await,
+            _ => call.announced(call.create()).await,
         }
     }
 
@@ -132,6 +145,7 @@ impl<'a> Call<'a> {
             dependencies: self.step.dependencies.clone(),
             protect: self.step.options.protect,
             retain: self.step.options.retain,
+            generation: generation(self.step),
             ..base
         }
     }
@@ -142,32 +156,28 @@ impl<'a> Call<'a> {
     }
 
     async fn create(&self) -> Result {
-        let nothing_left = |failure| Error { failure, doing: "create", left: None, open: None };
-        let evaluated = self.evaluate().map_err(nothing_left)?;
+        let failed = |failure| Error::new("create", failure);
+        let evaluated = self.evaluate().map_err(failed)?;
         let intent = uuid::Uuid::now_v7().to_string();
         let mut record = self.record(&evaluated, &intent);
         let subject = self.subject(&record);
-        let open =
-            self.intend(&intent, IntentAction::Create, &record).await.map_err(nothing_left)?;
+        let open = self.intend(&intent, IntentAction::Create, &record).await.map_err(failed)?;
         let secrets = self.context.registry.secrets();
         let call = || self.provider.create(&evaluated.binding, &subject, secrets);
         record.id = self.patiently(&intent, call).await.map_err(|failure| {
             let open = (!failure.had_no_effect()).then(|| Box::new(open));
-            Error { failure, doing: "create", left: None, open }
+            Error { open, ..failed(failure) }
         })?;
-        let left = |record: &Record| {
-            let left = Some(Box::new(record.clone()));
-            move |failure| Error { failure, doing: "create", left, open: None }
-        };
-        self.done(&intent, Some(&record)).await.map_err(left(&record))?;
-        self.ready(&intent, &mut record).await.map_err(left(&record))?;
+        self.done(&intent, &record).await.map_err(|failure| failed(failure).left(&record))?;
+        let ready = self.ready(&intent, &mut record).await;
+        ready.map_err(|failure| failed(failure).left(&record))?;
         Ok(Done::Exists(Box::new(record)))
     }
 
     async fn update(&self) -> Result {
-        let left = self.step.recorded.clone().map(Box::new);
+        let failed = |failure| Error::new("update", failure);
         let unchanged =
-            |failure| Error { failure, doing: "update", left: left.clone(), open: None };
+            |failure| Error { left: self.step.recorded.clone().map(Box::new), ..failed(failure) };
         let evaluated = self.evaluate().map_err(unchanged)?;
         let intent = uuid::Uuid::now_v7().to_string();
         let mut record = self.record(&evaluated, &intent);
@@ -179,13 +189,10 @@ impl<'a> Call<'a> {
             let call = || self.provider.update(&evaluated.binding, &subject, &changed, secrets);
             self.patiently(&intent, call).await.map_err(unchanged)?;
         }
-        let written = |record: &Record| {
-            let left = Some(Box::new(record.clone()));
-            move |failure| Error { failure, doing: "update", left, open: None }
-        };
-        self.done(&intent, Some(&record)).await.map_err(written(&record))?;
+        self.done(&intent, &record).await.map_err(|failure| failed(failure).left(&record))?;
         if self.step.not_observed.is_none() || !changed.is_empty() {
-            self.ready(&intent, &mut record).await.map_err(written(&record))?;
+            let ready = self.ready(&intent, &mut record).await;
+            ready.map_err(|failure| failed(failure).left(&record))?;
         }
         Ok(Done::Exists(Box::new(record)))
     }
@@ -248,22 +255,58 @@ impl<'a> Call<'a> {
         Ok(Done::Exists(Box::new(kept)))
     }
 
-    async fn delete(&self) -> std::result::Result<Done, Failure> {
-        let recorded = || Failure::invalid("it is to be deleted, and isn't in the state");
-        let record = self.step.recorded.clone().ok_or_else(recorded)?;
-        let intent = uuid::Uuid::now_v7().to_string();
-        let subject = self.subject(&record);
-        self.intend(&intent, IntentAction::Delete, &record).await?;
-        let call = || self.provider.delete(&record.binding, &subject);
-        self.patiently(&intent, call).await?;
-        self.gone(&record, &subject).await?;
-        self.done(&intent, None).await?;
-        Ok(Done::Gone)
+    /// Out of scope: the record stays, but for the outputs that were read.
+    fn leave(&self) -> std::result::Result<Done, Failure> {
+        let recorded = || Failure::invalid("it is to be left alone, and isn't in the state");
+        let mut record = self.step.recorded.clone().ok_or_else(recorded)?;
+        if let Some(seen) = &self.step.observed {
+            record.outputs.extend(seen.outputs.clone());
+        }
+        Ok(Done::Exists(Box::new(record)))
     }
 
-    async fn forget(&self) -> std::result::Result<Done, Failure> {
-        self.done("", None).await?;
-        Ok(Done::Gone)
+    /// Deletes or forgets what the step says: its present self, old ones, or both.
+    async fn destroy(&self) -> Result {
+        let step = self.step;
+        let doing = if step.action == Action::Forget { "forget" } else { "delete" };
+        let mut cleared = vec![];
+        let failed = |failure, cleared: &[String]| Error {
+            cleared: cleared.to_vec(),
+            ..Error::new(doing, failure)
+        };
+        let replaced = step.recorded.iter().filter(|_| step.creates_first());
+        for old in step.deposed.iter().chain(replaced) {
+            let intent = self.delete(old).await.map_err(|failure| failed(failure, &cleared))?;
+            let (address, of) = (self.address(), old.intent.clone());
+            let entry = Entry::Cleared { intent, address, of: of.clone() };
+            self.context.journal(entry).await.map_err(|failure| failed(failure, &cleared))?;
+            cleared.push(of);
+        }
+        let present = match step.action {
+            Action::Delete | Action::Forget => true,
+            Action::Replace => !step.creates_first(),
+            _ => false,
+        };
+        if present {
+            let intent = match (&step.recorded, step.action) {
+                (Some(record), Action::Delete | Action::Replace) => self.delete(record).await,
+                _ => Ok(String::new()),
+            };
+            let intent = intent.map_err(|failure| failed(failure, &cleared))?;
+            self.gone_from_state(&intent).await.map_err(|failure| failed(failure, &cleared))?;
+        }
+        Ok(Done::Gone { old_selves_only: !present })
+    }
+
+    /// Deletes one self, and answers the intent of it.
+    async fn delete(&self, record: &Record) -> std::result::Result<String, Failure> {
+        let intent = uuid::Uuid::now_v7().to_string();
+        let subject = self.subject(record);
+        self.intend(&intent, IntentAction::Delete, record).await?;
+        let call = || self.provider.delete(&record.binding, &subject);
+        self.patiently(&intent, call).await?;
+        self.gone(record, &subject).await?;
+        Ok(intent)
     }
 
     async fn intend(
@@ -273,18 +316,23 @@ impl<'a> Call<'a> {
         record: &Record,
     ) -> std::result::Result<Intent, Failure> {
         let (id, address, record) = (id.to_owned(), self.address(), record.clone());
-        let intent = Intent { id, address, action, record };
+        let deposes = action == IntentAction::Create && self.step.creates_first();
+        let intent = Intent { id, address, action, record, deposes };
         self.context.journal(Entry::Intent(intent.clone())).await?;
         Ok(intent)
     }
 
-    async fn done(
-        &self,
-        intent: &str,
-        record: Option<&Record>,
-    ) -> std::result::Result<(), Failure> {
+    /// The record after a call that had its effect.
+    async fn done(&self, intent: &str, record: &Record) -> std::result::Result<(), Failure> {
+        let (intent, address, deposes) =
+            (intent.to_owned(), self.address(), self.step.creates_first());
+        let record = Some(record.clone());
+        self.context.journal(Entry::Done { intent, address, record, deposes }).await
+    }
+
+    async fn gone_from_state(&self, intent: &str) -> std::result::Result<(), Failure> {
         let (intent, address) = (intent.to_owned(), self.address());
-        self.context.journal(Entry::Done { intent, address, record: record.cloned() }).await
+        self.context.journal(Entry::Done { intent, address, record: None, deposes: false }).await
     }
 
     /// Makes a call, again while the service says that it is busy; journals what came of a failure.
@@ -332,14 +380,19 @@ impl<'a> Call<'a> {
         let patience = self.context.patience;
         let mut pauses = patience.pauses(patience.ready);
         let subject = self.subject(record);
+        let mut told = false;
         loop {
             let found = self.provider.read(&record.binding, &subject).await?;
+            if let Some(found) = found.as_ref().filter(|_| !told) {
+                told = true;
+                self.exists(found);
+            }
             let status = match found {
                 Some(found) if found.status == Status::Ready => {
                     self.compare_with_wanted(&found, record);
                     record.outputs = found.outputs;
                     record.ready = true;
-                    return self.done(intent, Some(record)).await;
+                    return self.done(intent, record).await;
                 }
                 Some(Observation { status: Status::Failed(why), .. }) => {
                     return Err(Failure::invalid(format!("the service gave up: {why}")));
@@ -355,6 +408,17 @@ impl<'a> Call<'a> {
                 return Err(Failure::service(last));
             }
         }
+    }
+
+    /// Tells those who need no more of it that it exists.
+    fn exists(&self, found: &Observation) {
+        let early = self.provider.schema().outputs.iter().filter(|output| !output.ready);
+        let known = early.filter_map(|output| {
+            Some((output.name.to_owned(), found.outputs.get(output.name)?.clone()))
+        });
+        self.context.values.set(self.address(), known.collect());
+        // Nobody listens any more only when the run is over.
+        let _ = self.context.released.send(self.address());
     }
 
     /// The engine trusts no provider: what exists is compared with what was asked for.

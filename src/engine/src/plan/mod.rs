@@ -1,14 +1,24 @@
 //! The plan: what would be done, and everything needed to do it. A pure function of desired, recorded
 //! and observed.
 
+mod approval;
 mod diff;
+mod error;
+mod moves;
 mod order;
 mod planner;
+mod saved;
+mod scope;
 
+pub use approval::{Approval, ApprovalError, Unapproved};
 pub use diff::{Change, Versions, diff};
+pub use error::PlanError;
+pub use moves::moves;
 pub use order::{Operation, Operations, Phase};
-pub(crate) use planner::physical_name;
 pub use planner::plan;
+pub(crate) use planner::{generation, physical_name};
+pub use saved::{SAVED_FORMAT, SavedError, SavedPlan};
+pub use scope::Scope;
 
 use crate::{Address, Data, Expr, Observation, Options, Record, Source};
 use serde::{Deserialize, Serialize};
@@ -18,7 +28,7 @@ use std::collections::{BTreeMap, BTreeSet};
 pub const PLAN_FORMAT: u32 = 1;
 
 /// What a run would do to a stack.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Plan {
     pub format: u32,
@@ -26,16 +36,21 @@ pub struct Plan {
     /// The state that the plan starts from; apply refuses any other.
     pub lineage: String,
     pub serial: u64,
+    /// Resources that have a new address: new by old.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub moves: BTreeMap<Address, Address>,
     pub steps: BTreeMap<Address, Step>,
     pub exports: BTreeMap<String, Expr>,
     /// What the stack uses of others, and the values used.
     pub imports: BTreeMap<String, BTreeMap<String, Data>>,
+    /// Whether every resource of the stack is covered; exports only move on with the whole.
+    pub whole: bool,
     /// Requests made to read what exists.
     pub requests: usize,
 }
 
 /// What would be done to one resource.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Step {
     pub address: Address,
@@ -63,8 +78,17 @@ pub struct Step {
     /// Why it couldn't be read, where it couldn't.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub not_observed: Option<String>,
+    /// What it is reached through isn't known before an earlier wave of the same apply is done.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub later: Option<String>,
     /// The resources of this stack that come first.
     pub dependencies: BTreeSet<Address>,
+    /// Those of them that only have to exist: what is used of them is known before they are ready.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub early: BTreeSet<Address>,
+    /// Old selves that are deleted once nothing uses them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub deposed: Vec<Record>,
     /// Doing it loses data: it must be consented to by address.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub needs_consent: bool,
@@ -76,23 +100,44 @@ pub struct Step {
 pub enum Action {
     /// It is as wanted.
     Keep,
+    /// Out of the plan's scope: not compared, not touched, its record stays.
+    Leave,
     Create,
     Update,
-    /// Deleted and created anew.
+    /// Deleted and created anew; in the other order where its options say so.
     Replace,
     Delete,
     /// Taken out of the state, not deleted: it is retained, or gone already.
     Forget,
 }
 
+impl Action {
+    /// Whether it does anything.
+    pub fn is_change(self) -> bool {
+        !matches!(self, Self::Keep | Self::Leave)
+    }
+}
+
+impl Step {
+    /// Whether it does anything, old selves included.
+    pub fn is_change(&self) -> bool {
+        self.action.is_change() || !self.deposed.is_empty()
+    }
+
+    /// Whether the new one is made before the old one goes.
+    pub fn creates_first(&self) -> bool {
+        self.action == Action::Replace && self.options.create_before_destroy
+    }
+}
+
 impl Plan {
     pub fn has_changes(&self) -> bool {
-        self.changes().next().is_some()
+        !self.moves.is_empty() || self.changes().next().is_some()
     }
 
     /// The steps that do something.
     pub fn changes(&self) -> impl Iterator<Item = &Step> {
-        self.steps.values().filter(|step| step.action != Action::Keep)
+        self.steps.values().filter(|step| step.is_change())
     }
 
     pub fn count(&self, action: Action) -> usize {
@@ -103,50 +148,10 @@ impl Plan {
     pub fn needs_consent(&self) -> impl Iterator<Item = Address> {
         self.steps.values().filter(|step| step.needs_consent).map(|step| step.address)
     }
-}
 
-/// Why a stack can't be planned.
-#[derive(Debug, thiserror::Error)]
-pub enum PlanError {
-    #[error("these resources are protected, and the plan would delete or replace them: {}", list(.0))]
-    Protected(Vec<Address>),
-    #[error("stack `{stack}` imports from `{from}`, which exports no `{export}`")]
-    MissingExport { stack: String, from: String, export: String },
-    #[error("stack `{stack}` imports from `{from}`, which has no state")]
-    MissingStack { stack: String, from: String },
-    #[error("`{export}` of stack `{stack}` can't go: {} imports it", users.join(", "))]
-    ExportInUse { stack: String, export: String, users: Vec<String> },
-    #[error("{place}`{address}`: {failure}")]
-    Fields { place: String, address: Address, failure: crate::Failure },
-    #[error("{place}`{address}`: a secret would end up in the plain field `{field}`")]
-    SecretInPlain { place: String, address: Address, field: String },
-    #[error("`{address}` is of kind `{kind}` in the state, which this program doesn't know")]
-    UnknownKind { address: Address, kind: String },
-    #[error(transparent)]
-    Graph(#[from] crate::GraphError),
-}
-
-impl PlanError {
-    /// The next step.
-    pub fn hint(&self) -> Option<String> {
-        match self {
-            Self::Protected(_) => Some(
-                "take the protection off first, by an apply of its own: `.protect(false)` in the stack".into(),
-            ),
-            Self::MissingExport { from, .. } | Self::MissingStack { from, .. } => {
-                Some(format!("apply the stack `{from}` first"))
-            }
-            Self::ExportInUse { users, .. } => {
-                Some(format!("destroy or change these stacks first: {}", users.join(", ")))
-            }
-            Self::SecretInPlain { .. } => Some("give it to a field that takes a secret".into()),
-            Self::Fields { failure, .. } => failure.hint.clone(),
-            Self::UnknownKind { .. } => Some("use the program that made it".into()),
-            Self::Graph(_) => None,
-        }
+    /// Whether everything is decided now; steps that are reached through something that doesn't exist
+    /// yet are decided in a later wave of the same apply.
+    pub fn is_complete(&self) -> bool {
+        self.steps.values().all(|step| step.later.is_none())
     }
-}
-
-fn list(addresses: &[Address]) -> String {
-    addresses.iter().map(|a| format!("`{a}`")).collect::<Vec<_>>().join(", ")
 }

@@ -1,16 +1,19 @@
 //! The order of operations: what a plan's steps wait for.
 
-use super::{Action, Plan};
+use super::{Action, Plan, Step};
 use crate::Address;
 use std::collections::{BTreeMap, BTreeSet};
 
-/// The half of a step that an operation is: a replacement has both.
+/// The part of a step that an operation is: a replacement has more than one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Phase {
-    /// Delete or forget it.
+    /// Delete or forget it; of one that is created first, the old self.
     Destroy,
-    /// Create, update or keep it.
+    /// Create, update or keep it, until it is ready.
     Ensure,
+    /// The moment in between at which it exists, though it may not be ready. Nothing to run; others
+    /// wait for it.
+    Exist,
 }
 
 /// One operation of an apply.
@@ -20,35 +23,76 @@ pub type Operation = (Address, Phase);
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Operations(pub BTreeMap<Operation, BTreeSet<Operation>>);
 
+/// Whether its present self, or an old one, is destroyed.
+fn destroys(step: &Step) -> bool {
+    let present = matches!(step.action, Action::Delete | Action::Forget | Action::Replace);
+    present || !step.deposed.is_empty()
+}
+
+fn ensures(step: &Step) -> bool {
+    !matches!(step.action, Action::Delete | Action::Forget)
+}
+
+/// Whether what is destroyed of it is destroyed after all else: nothing may use an old self any more.
+fn destroys_last(step: &Step) -> bool {
+    destroys(step) && ensures(step) && (step.creates_first() || step.action != Action::Replace)
+}
+
 impl Operations {
-    /// - Ensuring waits for what it depends on to be ensured, and for its own old self to be destroyed.
+    /// - Ensuring waits for what it depends on to be ensured, or only to exist where that is enough, and
+    ///   for its own old self to be destroyed, unless that goes last.
     /// - Destroying waits for everything that depended on it to be destroyed, or to have let go of it.
     pub fn of(plan: &Plan) -> Self {
+        let step = |address: &Address| plan.steps.get(address);
+        let ensured = |address: &Address| step(address).is_some_and(ensures);
+        let destroyed = |address: &Address| step(address).is_some_and(destroys);
         let mut operations: BTreeMap<Operation, BTreeSet<Operation>> = BTreeMap::new();
         for step in plan.steps.values() {
-            if matches!(step.action, Action::Delete | Action::Forget | Action::Replace) {
-                operations.insert((step.address, Phase::Destroy), BTreeSet::new());
-            }
-            if !matches!(step.action, Action::Delete | Action::Forget) {
-                operations.insert((step.address, Phase::Ensure), BTreeSet::new());
+            for (phase, on) in [(Phase::Destroy, destroys(step)), (Phase::Ensure, ensures(step))] {
+                if on {
+                    operations.insert((step.address, phase), BTreeSet::new());
+                }
             }
         }
-        let all: BTreeSet<Operation> = operations.keys().copied().collect();
-        for step in plan.steps.values() {
-            let (ensure, destroy) = ((step.address, Phase::Ensure), (step.address, Phase::Destroy));
-            if let Some(waits) = operations.get_mut(&ensure) {
-                let dependencies = step.dependencies.iter().map(|d| (*d, Phase::Ensure));
-                waits.extend(dependencies.chain([destroy]).filter(|op| all.contains(op)));
+        let mut wait = |operation: Operation, on: Operation| {
+            operations.entry(operation).or_default().insert(on);
+        };
+        for (address, step) in &plan.steps {
+            let (destroy, ensure) = ((*address, Phase::Destroy), (*address, Phase::Ensure));
+            if ensures(step) {
+                for dependency in step.dependencies.iter().filter(|d| ensured(d)) {
+                    let early = step.early.contains(dependency);
+                    wait(ensure, (*dependency, if early { Phase::Exist } else { Phase::Ensure }));
+                    if plan.steps.get(dependency).is_some_and(destroys_last) {
+                        wait((*dependency, Phase::Destroy), ensure);
+                    }
+                }
+                match destroys_last(step) {
+                    true => wait(destroy, ensure),
+                    false if destroys(step) => wait(ensure, destroy),
+                    false => {}
+                }
             }
             // What it depended on, by its record: that outlives its old self.
-            let recorded = step.recorded.iter().flat_map(|record| &record.dependencies);
-            for dependency in recorded.filter(|d| all.contains(&(**d, Phase::Destroy))) {
-                let gone_first = if all.contains(&destroy) { destroy } else { ensure };
-                // A kept or updated one lets go of a deleted dependency; a replaced dependency
-                // is destroyed before, since the update needs its new self.
-                let replaced = all.contains(&(*dependency, Phase::Ensure));
-                if gone_first == destroy || !replaced {
-                    operations.entry((*dependency, Phase::Destroy)).or_default().insert(gone_first);
+            let recorded = step.recorded.iter().chain(&step.deposed);
+            for dependency in recorded.flat_map(|record| &record.dependencies) {
+                if dependency == address || !destroyed(dependency) {
+                    continue;
+                }
+                // An old self whose step doesn't create first any more would wait for what waits for it.
+                let knot = destroys_last(step)
+                    && !step.options.create_before_destroy
+                    && ensured(dependency)
+                    && !plan.steps.get(dependency).is_some_and(destroys_last);
+                if knot {
+                    continue;
+                }
+                if destroys(step) {
+                    wait((*dependency, Phase::Destroy), destroy);
+                } else if !ensured(dependency) {
+                    // A kept or updated one lets go of a deleted dependency; a replaced dependency is
+                    // destroyed before, since the update needs its new self.
+                    wait((*dependency, Phase::Destroy), ensure);
                 }
             }
         }

@@ -1,9 +1,11 @@
 //! Making the plan, node by node in dependency order.
 
-use super::{Action, Change, PLAN_FORMAT, Plan, PlanError, Step, Versions, diff, diff::creation};
+use super::{
+    Action, Change, PLAN_FORMAT, Plan, PlanError, Scope, Step, Versions, diff, diff::creation,
+};
 use crate::{
-    Address, Data, Expr, KnownOutputs, Node, Observation, Prediction, Provider, Record, Schema,
-    Shape, State, Status, Symbol, provider,
+    Address, Data, Expr, Graph, KnownOutputs, Node, Observation, Prediction, Provider, Record,
+    Schema, Shape, State, Status, Symbol, provider,
     refresh::{Observed, Reading, World},
     schema::{Identity, Nature},
 };
@@ -17,16 +19,34 @@ pub fn plan(
     world: World<'_>,
     observed: &Observed,
     others: &BTreeMap<String, State>,
+    scope: &Scope,
 ) -> Result<Plan, PlanError> {
-    let mut planner = Planner { world, observed, steps: BTreeMap::new(), imports: BTreeMap::new() };
+    scope.check(world.graph, world.state)?;
+    let covered = scope.covered(world.graph, world.state);
+    let mut planner = Planner {
+        world,
+        observed,
+        scope,
+        covered,
+        created_first: created_first(world.graph),
+        steps: BTreeMap::new(),
+        imports: BTreeMap::new(),
+    };
     planner.check_imports()?;
     for node in world.graph.order()? {
-        let step = planner.node(node)?;
-        planner.steps.insert(node.address, step);
+        if let Some(step) = planner.node(node)? {
+            planner.steps.insert(node.address, step);
+        }
     }
     for (address, record) in &world.state.resources {
         if world.graph.node(*address).is_none() {
             let step = planner.leaving(*address, record)?;
+            planner.steps.insert(*address, step);
+        }
+    }
+    for (address, records) in &world.state.deposed {
+        if !planner.steps.contains_key(address) && planner.covers(*address) && !scope.refresh_only {
+            let step = planner.old_selves(*address, records)?;
             planner.steps.insert(*address, step);
         }
     }
@@ -38,9 +58,11 @@ pub fn plan(
         stack: world.graph.stack.clone(),
         lineage: world.state.lineage.clone(),
         serial: world.state.serial,
+        moves: BTreeMap::new(),
         steps,
         exports: world.graph.exports.clone(),
         imports,
+        whole: scope.is_whole(),
         requests: observed.requests,
     })
 }
@@ -48,8 +70,27 @@ pub fn plan(
 struct Planner<'a> {
     world: World<'a>,
     observed: &'a Observed,
+    scope: &'a Scope,
+    /// What the plan may touch; `None` is everything.
+    covered: Option<BTreeSet<Address>>,
+    created_first: BTreeSet<Address>,
     steps: BTreeMap<Address, Step>,
     imports: BTreeMap<String, BTreeMap<String, Data>>,
+}
+
+/// What is created before its old self is deleted: whatever says so, and all that it depends on, since
+/// that can't go before the old self that stands on it.
+fn created_first(graph: &Graph) -> BTreeSet<Address> {
+    let by_address: BTreeMap<Address, &Node> =
+        graph.nodes.iter().map(|node| (node.address, node)).collect();
+    let says_so = graph.nodes.iter().filter(|node| node.options.create_before_destroy);
+    let mut found: BTreeSet<Address> = says_so.map(|node| node.address).collect();
+    let mut left: Vec<Address> = found.iter().copied().collect();
+    while let Some(node) = left.pop().and_then(|address| by_address.get(&address)) {
+        let own = node.dependencies().into_iter().filter(|a| by_address.contains_key(a));
+        left.extend(own.filter(|address| found.insert(*address)));
+    }
+    found
 }
 
 /// Outputs as planned: of the steps so far, and of the imported stacks.
@@ -87,7 +128,12 @@ impl Planner<'_> {
         Ok(())
     }
 
-    fn node(&self, node: &Node) -> Result<Step, PlanError> {
+    fn covers(&self, address: Address) -> bool {
+        self.covered.as_ref().is_none_or(|covered| covered.contains(&address))
+    }
+
+    /// The step of a wanted resource; none where it is out of scope and doesn't exist.
+    fn node(&self, node: &Node) -> Result<Option<Step>, PlanError> {
         let address = node.address;
         let provider = self.provider(address, &node.kind)?;
         let schema = provider.schema();
@@ -95,8 +141,9 @@ impl Planner<'_> {
         let planned = provider.expand(node.evaluate(self)).map_err(in_field)?;
         check_secrets(node, schema, &planned)?;
         let binding = self.world.graph.binding(schema, address).cloned();
-        let recorded = self.world.state.resources.get(&address).cloned();
-        let reading = self.observed.get(address);
+        let binding = binding.unwrap_or(Expr::Literal(serde_json::Value::Null));
+        let unknown = binding.eval(self).unknowns();
+        let dependencies = self.dependencies(node);
         let mut step = Step {
             address,
             kind: node.kind.clone(),
@@ -105,17 +152,27 @@ impl Planner<'_> {
             changes: vec![],
             source: node.source.clone(),
             options: node.options.clone(),
-            binding: binding.unwrap_or(Expr::Literal(serde_json::Value::Null)),
+            binding,
             fields: node.fields.clone(),
             planned,
             outputs: BTreeMap::new(),
-            recorded,
+            recorded: self.world.state.resources.get(&address).cloned(),
             observed: None,
             not_observed: None,
-            dependencies: self.dependencies(node),
+            later: (!unknown.is_empty()).then(|| unknown.to_string()),
+            early: self.early(node, &dependencies),
+            dependencies,
+            deposed: self.world.state.deposed.get(&address).cloned().unwrap_or_default(),
             needs_consent: false,
         };
+        step.options.create_before_destroy = self.created_first.contains(&address);
+        let reading = self.observed.get(address);
+        if !self.covers(address) || self.scope.refresh_only {
+            return self.left(step, reading, provider);
+        }
+        step.needs_consent = schema.stateful && !step.deposed.is_empty();
         match (&step.recorded, reading) {
+            (None, _) if self.adopted(node).is_some() => self.adopt(node, &mut step, provider)?,
             (None, _) => self.create(&mut step, provider),
             (Some(record), _) if record.kind != node.kind => {
                 step.reasons.push(format!("it was a {}", record.kind));
@@ -125,20 +182,164 @@ impl Planner<'_> {
                 step.reasons.push("it is gone: something outside of formwork deleted it".into());
                 self.create(&mut step, provider);
             }
-            (Some(_), Some(Reading::Found(found))) => {
-                step.observed = Some(found.clone());
-                self.compare(&mut step, provider);
-            }
-            (Some(_), other) => {
-                let why = match other {
-                    Some(Reading::NotObserved(why)) => why.clone(),
-                    _ => "it wasn't read".to_owned(),
-                };
-                step.not_observed = Some(why);
+            (Some(_), _) => {
+                self.see(&mut step, reading);
                 self.compare(&mut step, provider);
             }
         }
-        Ok(step)
+        self.trigger(&mut step, provider);
+        self.check_name(node, &step, schema)?;
+        Ok(Some(step))
+    }
+
+    /// Takes what was read into the step, or why it wasn't.
+    fn see(&self, step: &mut Step, reading: Option<&Reading>) {
+        match reading {
+            Some(Reading::Found(found)) => step.observed = Some(found.clone()),
+            Some(Reading::NotObserved(why)) => step.not_observed = Some(why.clone()),
+            _ => step.not_observed = Some("it wasn't read".to_owned()),
+        }
+    }
+
+    /// A resource that isn't to be touched: its record stays, but for the outputs that were read.
+    fn left(
+        &self,
+        mut step: Step,
+        reading: Option<&Reading>,
+        provider: &dyn Provider,
+    ) -> Result<Option<Step>, PlanError> {
+        let Some(record) = &step.recorded else { return Ok(None) };
+        step.action = Action::Leave;
+        step.deposed.clear();
+        step.dependencies = record.dependencies.clone();
+        step.early.clear();
+        if self.scope.refresh_only && reading == Some(&Reading::Absent) {
+            step.action = Action::Forget;
+            step.reasons.push("it is gone: something outside of formwork deleted it".into());
+        } else if let Some(Reading::Found(found)) = reading {
+            let (recorded, ignore) = (&record.inputs, step.options.ignore.as_slice());
+            let observed = Some(&found.fields);
+            let versions = Versions { desired: recorded, recorded, observed, ignore };
+            step.changes = diff(provider.schema(), &versions);
+            step.observed = Some(found.clone());
+        }
+        step.outputs = existing_outputs(provider.schema(), &step);
+        Ok(Some(step))
+    }
+
+    /// The existing thing that a resource takes over, as the run or the stack says.
+    fn adopted<'s>(&'s self, node: &'s Node) -> Option<&'s String> {
+        self.scope.adopt.get(&node.address).or(node.options.adopt.as_ref())
+    }
+
+    fn adopt(
+        &self,
+        node: &Node,
+        step: &mut Step,
+        provider: &dyn Provider,
+    ) -> Result<(), PlanError> {
+        let Some(id) = self.adopted(node) else { return Ok(()) };
+        let refused = |why: String| {
+            let (address, id) = (node.address, id.clone());
+            Err(PlanError::Adopt { place: place(node), address, id, why })
+        };
+        let found = match self.observed.get(node.address) {
+            Some(Reading::Found(found)) => found,
+            Some(Reading::NotObserved(why)) => return refused(format!("it can't be read: {why}")),
+            _ => return refused(format!("there is no {} of that identifier", node.kind)),
+        };
+        if let Some(owner) = &found.owner {
+            let ours = owner.lineage == self.world.state.lineage && owner.address == node.address;
+            if !ours {
+                return refused(format!("it belongs to `{}` of another state", owner.address));
+            }
+        }
+        let schema = provider.schema();
+        let name = match schema.identity {
+            Identity::Name(_) => found.id.clone(),
+            _ => physical_name(step, schema),
+        };
+        step.recorded = Some(Record {
+            id: found.id.clone(),
+            outputs: found.outputs.clone(),
+            ready: found.status == Status::Ready,
+            ..Record::intended(&node.kind, name, "", Data::Null)
+        });
+        step.observed = Some(found.clone());
+        self.compare(step, provider);
+        if step.action == Action::Replace {
+            return refused(step.reasons.join("; "));
+        }
+        step.action = Action::Update;
+        step.reasons.insert(0, format!("it takes over `{id}`, which exists"));
+        Ok(())
+    }
+
+    /// Replaces what is to be replaced whatever it looks like.
+    fn trigger(&self, step: &mut Step, provider: &dyn Provider) {
+        if !matches!(step.action, Action::Keep | Action::Update) {
+            return;
+        }
+        let changes = |address: &&Address| {
+            let action = self.steps.get(address).map(|step| step.action);
+            matches!(action, Some(Action::Create | Action::Update | Action::Replace))
+        };
+        let trigger = step.options.replace_triggered_by.iter().find(changes);
+        let reason = match trigger {
+            Some(trigger) => format!("`{trigger}` changes"),
+            None if self.scope.replace.contains(&step.address) => {
+                "asked for by --replace".to_owned()
+            }
+            None => return,
+        };
+        step.reasons.push(reason);
+        self.replace(step, provider);
+    }
+
+    /// Two selves at a time need two names.
+    fn check_name(&self, node: &Node, step: &Step, schema: &Schema) -> Result<(), PlanError> {
+        if !step.creates_first() || !matches!(schema.identity, Identity::Name(_)) {
+            return Ok(());
+        }
+        let recorded = step.recorded.as_ref().and_then(|record| record.inputs.get("name"));
+        match step.planned.get("name") {
+            Some(Data::Text(name)) if recorded == step.planned.get("name") => {
+                let (place, address, name) = (place(node), node.address, name.clone());
+                Err(PlanError::SameName { place, address, name })
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// The dependencies of which only outputs are used that are known before they are ready.
+    fn early(&self, node: &Node, dependencies: &BTreeSet<Address>) -> BTreeSet<Address> {
+        let options = &node.options;
+        let explicit: BTreeSet<&Address> =
+            options.after.iter().chain(&options.replace_triggered_by).collect();
+        let binding = self.world.registry.schema(&node.kind).and_then(Schema::binding);
+        let in_fields: BTreeSet<(Address, Symbol)> = node
+            .fields
+            .iter()
+            .filter(|(name, _)| binding.is_none_or(|field| field.name != name.as_str()))
+            .flat_map(|(_, expr)| expr.refs())
+            .collect();
+        let in_binding: BTreeSet<Address> = binding
+            .and_then(|field| node.fields.get(field.name))
+            .map(|expr| expr.refs().into_iter().map(|(node, _)| node).collect())
+            .unwrap_or_default();
+        let enough = |address: &Address| {
+            let target = self.world.graph.node(*address)?;
+            let schema = self.world.registry.schema(&target.kind)?;
+            // A kind that marks no output as waiting for readiness says nothing about waves.
+            schema.outputs.iter().find(|output| output.ready)?;
+            let used = in_fields.iter().filter(|(node, _)| node == address);
+            let mut used = used.filter_map(|(_, output)| schema.output(output.as_str()));
+            (!explicit.contains(address)
+                && !in_binding.contains(address)
+                && used.all(|output| !output.ready))
+            .then_some(())
+        };
+        dependencies.iter().copied().filter(|address| enough(address).is_some()).collect()
     }
 
     fn provider(&self, address: Address, kind: &str) -> Result<&dyn Provider, PlanError> {
@@ -206,33 +407,49 @@ impl Planner<'_> {
     /// A recorded resource that the stack doesn't have any more.
     fn leaving(&self, address: Address, record: &Record) -> Result<Step, PlanError> {
         let provider = self.provider(address, &record.kind)?;
-        let (action, reason) = match self.observed.get(address) {
+        let reading = self.observed.get(address);
+        let out_of_scope = !self.covers(address) || self.scope.refresh_only;
+        let (action, reason) = match reading {
             Some(Reading::Absent) => (Action::Forget, "it is gone already"),
+            _ if out_of_scope => {
+                (Action::Leave, "the stack doesn't have it, and the scope leaves it")
+            }
             _ if record.retain => (Action::Forget, "it is retained"),
             _ => (Action::Delete, "the stack doesn't have it any more"),
         };
-        let (observed, not_observed) = match self.observed.get(address) {
+        let (observed, not_observed) = match reading {
             Some(Reading::Found(found)) => (Some(found.clone()), None),
             Some(Reading::NotObserved(why)) => (None, Some(why.clone())),
             _ => (None, None),
         };
+        let deposed = match action {
+            Action::Leave => None,
+            _ => self.world.state.deposed.get(&address).cloned(),
+        };
         Ok(Step {
-            address,
-            kind: record.kind.clone(),
             action,
             reasons: vec![reason.to_owned()],
-            changes: vec![],
-            source: None,
-            options: crate::Options::default(),
-            binding: Expr::Literal(serde_json::Value::Null),
-            fields: BTreeMap::new(),
-            planned: Data::empty_map(),
-            outputs: BTreeMap::new(),
+            outputs: record.outputs.clone(),
             recorded: Some(record.clone()),
             observed,
             not_observed,
             dependencies: record.dependencies.clone(),
+            deposed: deposed.unwrap_or_default(),
             needs_consent: action == Action::Delete && provider.schema().stateful,
+            ..without_a_node(address, &record.kind)
+        })
+    }
+
+    /// Old selves of a resource that has no present one any more.
+    fn old_selves(&self, address: Address, records: &[Record]) -> Result<Step, PlanError> {
+        let kind = records.first().map(|record| record.kind.clone()).unwrap_or_default();
+        let stateful = self.provider(address, &kind)?.schema().stateful;
+        Ok(Step {
+            action: Action::Delete,
+            reasons: vec!["only old selves of it are left".to_owned()],
+            deposed: records.to_vec(),
+            needs_consent: stateful,
+            ..without_a_node(address, &kind)
         })
     }
 
@@ -285,6 +502,31 @@ impl Planner<'_> {
     }
 }
 
+/// A step of something that the stack doesn't have.
+fn without_a_node(address: Address, kind: &str) -> Step {
+    Step {
+        address,
+        kind: kind.to_owned(),
+        action: Action::Leave,
+        reasons: vec![],
+        changes: vec![],
+        source: None,
+        options: crate::Options::default(),
+        binding: Expr::Literal(serde_json::Value::Null),
+        fields: BTreeMap::new(),
+        planned: Data::empty_map(),
+        outputs: BTreeMap::new(),
+        recorded: None,
+        observed: None,
+        not_observed: None,
+        later: None,
+        dependencies: BTreeSet::new(),
+        early: BTreeSet::new(),
+        deposed: vec![],
+        needs_consent: false,
+    }
+}
+
 fn place(node: &Node) -> String {
     node.source.as_ref().map(|source| format!("{source}: ")).unwrap_or_default()
 }
@@ -302,16 +544,26 @@ fn option(name: &str, before: bool, after: bool) -> Change {
 
 /// The name that a resource has, or will have: derived once, kept after.
 pub(crate) fn physical_name(step: &Step, schema: &Schema) -> String {
-    let kept = step.recorded.as_ref().filter(|_| step.action != Action::Create);
-    match kept {
+    let keeps = step.action != Action::Create && !step.creates_first();
+    match step.recorded.as_ref().filter(|_| keeps) {
         Some(record) => record.name.clone(),
         None => {
             let longest = match schema.identity {
                 Identity::Name(longest) => longest,
                 _ => LONGEST_NAME,
             };
-            provider::physical_name(step.address, longest)
+            provider::generation_name(step.address, longest, generation(step))
         }
+    }
+}
+
+/// Which self of the resource a step is about, counted from 0.
+pub(crate) fn generation(step: &Step) -> u32 {
+    let recorded = step.recorded.as_ref().map(|record| record.generation);
+    match recorded {
+        Some(generation) if step.creates_first() => generation + 1,
+        Some(generation) => generation,
+        None => step.deposed.iter().map(|record| record.generation + 1).max().unwrap_or(0),
     }
 }
 

@@ -9,7 +9,7 @@ mod reconcile;
 mod registry;
 
 pub use failure::{Failure, FailureKind};
-pub use naming::physical_name;
+pub use naming::{generation_name, physical_name};
 pub use reconcile::{Change, Connect, Found, Prediction, Reconcile};
 pub use registry::Registry;
 

@@ -6,6 +6,16 @@ use sha2::{Digest as _, Sha256};
 /// Hexadecimal digits of the digest that replace the end of a name that is too long.
 const DIGEST: usize = 8;
 
+/// The name of a resource's n-th self, where one is created before the one before it is deleted: the
+/// first has the derived name itself, each later one a number behind it.
+pub fn generation_name(address: Address, longest: usize, generation: u32) -> String {
+    if generation == 0 {
+        return physical_name(address, longest);
+    }
+    let ending = format!("-g{generation}");
+    format!("{}{ending}", physical_name(address, longest.saturating_sub(ending.len())))
+}
+
 /// `stack-name`, or where that is too long its beginning with a digest of the whole.
 ///
 /// Two addresses never share a name: a cut one carries the digest of its whole address, and `a-b/c`
@@ -35,5 +45,8 @@ mod tests {
         let long = name("production", "a-very-long-name-for-a-database");
         assert!(long.len() <= 32, "{long}");
         assert_ne!(long, name("production", "a-very-long-name-for-a-databases"));
+        let second =
+            generation_name("production/a-very-long-name-for-a-database".parse().unwrap(), 32, 1);
+        assert!(second.len() <= 32 && second.ends_with("-g1") && second != long, "{second}");
     }
 }

@@ -5,6 +5,7 @@ use super::{
     reconcile::{Connections, Typed},
 };
 use crate::{Graph, GraphError, Schema, Secrets};
+use sha2::{Digest as _, Sha256};
 use std::{collections::BTreeMap, path::Path, sync::Arc};
 
 /// The kinds that a program knows, and the secret stores that they reveal secrets from.
@@ -43,6 +44,17 @@ impl Registry {
 
     pub fn schemas(&self) -> impl Iterator<Item = &'static Schema> {
         self.kinds.values().map(|provider| provider.schema())
+    }
+
+    /// The digest of what these kinds are made of. Two programs with the same one read, plan and change
+    /// the same things in the same ways, as far as schemas and the version tell.
+    pub fn digest(&self) -> String {
+        let mut hash = Sha256::new();
+        hash.update(env!("CARGO_PKG_VERSION"));
+        for schema in self.schemas() {
+            hash.update(schema.describe());
+        }
+        hex::encode(hash.finalize())
     }
 
     /// Checks a graph against these kinds.

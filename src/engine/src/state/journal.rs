@@ -33,6 +33,9 @@ pub struct Intent {
     pub action: Action,
     /// The record as it will be if the call has its effect; its `id` is empty before creation.
     pub record: Record,
+    /// A creation that leaves the one before in place, to be deleted later.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub deposes: bool,
 }
 
 /// One line of the journal.
@@ -50,7 +53,18 @@ pub enum Entry {
         intent: String,
         address: Address,
         record: Option<Record>,
+        /// The one before is still there, to be deleted later.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        deposes: bool,
     },
+    /// The old self of a resource, created by the intent `of`, is deleted.
+    Cleared {
+        intent: String,
+        address: Address,
+        of: String,
+    },
+    /// Resources have new addresses: new by old.
+    Moved(BTreeMap<Address, Address>),
     /// The call certainly had no effect.
     Void {
         intent: String,
@@ -91,13 +105,18 @@ pub fn fold(mut state: State, runs: Vec<(String, Vec<Entry>)>) -> Folded {
                 Entry::Intent(intent) => {
                     open.insert(intent.id.clone(), intent);
                 }
-                Entry::Done { intent, address, record } => {
+                Entry::Done { intent, address, record, deposes } => {
                     open.remove(&intent);
                     match record {
-                        Some(record) => drop(state.resources.insert(address, record)),
+                        Some(record) => state.put(address, record, deposes),
                         None => drop(state.resources.remove(&address)),
                     }
                 }
+                Entry::Cleared { intent, address, of } => {
+                    open.remove(&intent);
+                    state.forget_deposed(address, &of);
+                }
+                Entry::Moved(moves) => state.move_all(&moves),
                 Entry::Void { intent, .. } => drop(open.remove(&intent)),
             }
         }
@@ -174,6 +193,7 @@ impl Record {
             protect: false,
             retain: false,
             ready: false,
+            generation: 0,
         }
     }
 }
@@ -193,11 +213,13 @@ mod tests {
             address: Address::new("s", name).unwrap(),
             action: Action::Create,
             record: record(""),
+            deposes: false,
         }
     }
 
     fn done(id: &str, name: &str, record: Option<Record>) -> Entry {
-        Entry::Done { intent: id.into(), address: Address::new("s", name).unwrap(), record }
+        let address = Address::new("s", name).unwrap();
+        Entry::Done { intent: id.into(), address, record, deposes: false }
     }
 
     #[test]

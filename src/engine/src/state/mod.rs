@@ -27,6 +27,9 @@ pub struct State {
     /// Grows by one with each write.
     pub serial: u64,
     pub resources: BTreeMap<Address, Record>,
+    /// Old selves of resources whose new ones were created before: still to be deleted.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub deposed: BTreeMap<Address, Vec<Record>>,
     #[serde(default)]
     pub exports: BTreeMap<String, Data>,
     /// What this stack uses of others: their names, and the exports used of each.
@@ -45,9 +48,47 @@ impl State {
             lineage: uuid::Uuid::now_v7().to_string(),
             serial: 0,
             resources: BTreeMap::new(),
+            deposed: BTreeMap::new(),
             exports: BTreeMap::new(),
             imports: BTreeMap::new(),
             open: vec![],
+        }
+    }
+
+    /// Moves resources to new addresses, wherever they are named.
+    pub fn move_all(&mut self, moves: &BTreeMap<Address, Address>) {
+        if moves.is_empty() {
+            return;
+        }
+        let moved = |address: Address| moves.get(&address).copied().unwrap_or(address);
+        self.resources = std::mem::take(&mut self.resources)
+            .into_iter()
+            .map(|(address, mut record)| {
+                record.dependencies = record.dependencies.into_iter().map(moved).collect();
+                (moved(address), record)
+            })
+            .collect();
+        self.deposed = std::mem::take(&mut self.deposed)
+            .into_iter()
+            .map(|(address, records)| (moved(address), records))
+            .collect();
+    }
+
+    /// Takes a new record in. Where it deposes the one before, that one is kept until it is deleted.
+    pub fn put(&mut self, address: Address, record: Record, deposes: bool) {
+        let intent = record.intent.clone();
+        let before = self.resources.insert(address, record);
+        if let Some(old) = before.filter(|old| deposes && old.intent != intent) {
+            self.deposed.entry(address).or_default().push(old);
+        }
+    }
+
+    /// Forgets an old self that is deleted by now.
+    pub fn forget_deposed(&mut self, address: Address, intent: &str) {
+        let Some(records) = self.deposed.get_mut(&address) else { return };
+        records.retain(|record| record.intent != intent);
+        if records.is_empty() {
+            self.deposed.remove(&address);
         }
     }
 }
@@ -78,6 +119,13 @@ pub struct Record {
     /// Whether it was seen ready after its creation.
     #[serde(default)]
     pub ready: bool,
+    /// How often it was replaced by one that was created before; part of its physical name.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub generation: u32,
+}
+
+fn is_zero(number: &u32) -> bool {
+    *number == 0
 }
 
 /// What can go wrong with stored state.

@@ -1,5 +1,7 @@
 //! A cloud in memory, stricter than a real one: it refuses what real services refuse, and counts.
 
+pub mod world;
+
 use formwork_engine::*;
 use serde::{Deserialize, Serialize};
 use std::{

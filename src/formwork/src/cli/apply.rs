@@ -1,18 +1,18 @@
 //! `formwork apply` and `formwork destroy`, which applies the empty stack.
 
-use super::{CliError, Ended, graph, progress::Lines};
+use super::{CliError, Ended, graph, progress::Lines, saved, scope};
 use crate::{Program, registry::registry, render};
 use formwork_engine::{
-    Address, Graph, Registry,
-    apply::{self, Options, Outcome, Patience},
-    plan::Plan,
-    session,
+    Graph, Registry, State,
+    apply::{self, ApplyError, Options, Outcome, Patience},
+    plan::{Approval, Plan, SavedPlan},
+    session::{self, Planning},
     settle::Verdict,
     state::LocalStore,
 };
 use std::{
-    collections::BTreeSet,
     io::{BufRead as _, IsTerminal as _, Write as _},
+    path::PathBuf,
     sync::{
         Arc,
         atomic::{AtomicBool, Ordering},
@@ -22,13 +22,35 @@ use std::{
 /// Exit code of a run that the second Ctrl-C ended, as shells have it.
 const INTERRUPTED: i32 = 130;
 
+/// What is to be carried out.
+enum Wanted {
+    Stack(Box<(Graph, Planning)>),
+    Saved(Box<SavedPlan>),
+}
+
+impl Wanted {
+    fn stack(&self) -> &str {
+        match self {
+            Self::Stack(wanted) => &wanted.0.stack,
+            Self::Saved(saved) => &saved.graph.stack,
+        }
+    }
+}
+
 pub(crate) async fn apply(
     program: &Program,
     matches: &clap::ArgMatches,
 ) -> Result<Ended, CliError> {
     let registry = registry();
-    let graph = graph::read(program, &registry, matches)?;
-    carry_out(&registry, &graph, matches).await
+    let wanted = match matches.get_one::<PathBuf>("plan") {
+        Some(file) => Wanted::Saved(Box::new(saved::read(file, &registry)?)),
+        None => {
+            let graph = graph::read(program, &registry, matches)?;
+            let planning = scope::read(matches, &graph.stack)?;
+            Wanted::Stack(Box::new((graph, planning)))
+        }
+    };
+    carry_out(&registry, &wanted, matches).await
 }
 
 pub(crate) async fn destroy(matches: &clap::ArgMatches) -> Result<Ended, CliError> {
@@ -41,18 +63,21 @@ pub(crate) async fn destroy(matches: &clap::ArgMatches) -> Result<Ended, CliErro
             if known.is_empty() { "it has none".into() } else { format!("it has: {known}") },
         ));
     }
-    carry_out(&registry(), &Graph::empty(stack), matches).await
+    let wanted = Wanted::Stack(Box::new((Graph::empty(stack), scope::read(matches, stack)?)));
+    carry_out(&registry(), &wanted, matches).await
 }
 
 /// Lock, settle, read, plan, show, ask, apply, sum up.
 async fn carry_out(
     registry: &Registry,
-    graph: &Graph,
+    wanted: &Wanted,
     matches: &clap::ArgMatches,
 ) -> Result<Ended, CliError> {
     let store = LocalStore::new(graph::path(matches, "state"));
     let patience = Patience::default();
-    let held = session::hold(registry, &store, &graph.stack, &patience).await?;
+    let consent = scope::addresses(matches, "consent", wanted.stack())?;
+    let approval = approval(matches)?;
+    let held = session::hold(registry, &store, wanted.stack(), &patience).await?;
     for settled in &held.settled {
         let what = match settled.verdict {
             Verdict::Created => "was created by the run that was cut off, and is known now",
@@ -60,9 +85,23 @@ async fn carry_out(
         };
         eprintln!("{}: {what}", settled.address);
     }
-    let plan = session::make_plan(registry, &store, graph, &held.state).await?;
+    let plan = match wanted {
+        Wanted::Stack(wanted) => {
+            let (graph, planning) = wanted.as_ref();
+            session::make_plan(registry, &store, graph, &held.state, planning).await?.plan
+        }
+        Wanted::Saved(saved) => checked(registry, &store, saved, &held.state).await?,
+    };
     println!("{}", render::text(&plan));
-    if plan.has_changes() && !confirmed(&plan, matches)? {
+    let agreed = match (&approval, wanted) {
+        (Some(approval), _) => {
+            approved(approval, &plan, registry)?;
+            true
+        }
+        (None, Wanted::Saved(_)) => true,
+        (None, Wanted::Stack(..)) => false,
+    };
+    if plan.has_changes() && !agreed && !confirmed(&plan, matches)? {
         eprintln!("nothing was changed");
         return Ok(Ended::Failed);
     }
@@ -72,7 +111,7 @@ async fn carry_out(
         parallelism: matches
             .get_one::<u16>("parallelism")
             .map_or(apply::PARALLELISM, |n| usize::from(*n)),
-        consent: consent(matches)?,
+        consent,
         patience,
         reporter: &Lines::new(),
         stop: &stop,
@@ -81,11 +120,49 @@ async fn carry_out(
     Ok(sum_up(&plan, &outcome))
 }
 
-fn consent(matches: &clap::ArgMatches) -> Result<BTreeSet<Address>, CliError> {
-    let given = matches.get_many::<String>("consent").into_iter().flatten();
-    given
-        .map(|text| text.parse().map_err(|error| CliError::new(format!("--consent: {error}"))))
-        .collect()
+/// A saved plan that still fits the state, and is what its own content leads to.
+async fn checked(
+    registry: &Registry,
+    store: &LocalStore,
+    saved: &SavedPlan,
+    state: &State,
+) -> Result<Plan, CliError> {
+    let plan = &saved.plan;
+    if plan.lineage == state.lineage && plan.serial == state.serial {
+        saved.verify(&session::plan_again(registry, store, saved, state)?)?;
+        return Ok(plan.clone());
+    }
+    if plan.lineage != state.lineage && state.serial > 0 {
+        let (planned, actual) = (plan.lineage.clone(), state.lineage.clone());
+        return Err(ApplyError::Lineage { planned, actual }.into());
+    }
+    let planning = Planning { scope: saved.scope.clone(), no_refresh: false };
+    let now = session::make_plan(registry, store, &saved.graph, state, &planning).await?;
+    Err(saved::stale(plan, &now.plan, state.serial))
+}
+
+fn approval(matches: &clap::ArgMatches) -> Result<Option<Approval>, CliError> {
+    let text = matches.try_get_one::<String>("approved").ok().flatten();
+    let parsed = text.map(|text| text.parse()).transpose();
+    parsed.map_err(|error| {
+        CliError::with_help(
+            format!("--approved: {error}"),
+            "give what `formwork plan STACK --approval-digest` printed, whole",
+        )
+    })
+}
+
+/// Refuses a plan that departs from what was approved.
+fn approved(approval: &Approval, plan: &Plan, registry: &Registry) -> Result<(), CliError> {
+    let departures = approval.departures(plan, registry);
+    if departures.is_empty() {
+        return Ok(());
+    }
+    let lines: Vec<String> = departures.iter().map(ToString::to_string).collect();
+    Err(CliError::with_help(
+        format!("this isn't what was approved; nothing was changed\n{}", lines.join("\n")),
+        "plan again, and have what it shows approved",
+    ))
 }
 
 /// Asks before the first change, unless told not to; without a terminal nobody can answer.

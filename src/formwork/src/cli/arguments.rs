@@ -1,5 +1,6 @@
 //! The commands and their arguments.
 
+use super::scope;
 use crate::Program;
 use clap::{Arg, ArgAction, Command, builder::PossibleValuesParser, value_parser};
 use std::path::PathBuf;
@@ -102,7 +103,27 @@ fn plan(program: &Program) -> Command {
             "Show what would change; changes nothing and takes no lock.\n\n\
              Exit code: 0 nothing would change, 2 something would, 1 an error.",
         )
-        .args([state_argument(), project(), graph(), format()]);
+        .args([state_argument(), project(), graph(), format()])
+        .args(scope::part())
+        .args(scope::planning())
+        .arg(
+            Arg::new("out")
+                .long("out")
+                .value_name("FILE")
+                .help("Save the plan, to be carried out exactly so by `formwork apply FILE`")
+                .value_parser(value_parser!(PathBuf)),
+        )
+        .arg(
+            Arg::new("approval-digest")
+                .long("approval-digest")
+                .help("Print what approving these changes agrees to, for `apply --approved`")
+                .long_help(
+                    "Print what approving these changes agrees to, for `apply --approved`.\n\n\
+                     It covers account and region, the changes and what they start from; not the state's \
+                     serial, the program, or the images. So another apply in between doesn't make it stale.",
+                )
+                .action(ArgAction::SetTrue),
+        );
     over_stacks(program, command)
 }
 
@@ -112,10 +133,30 @@ fn apply(program: &Program) -> Command {
         .long_about(
             "Plan, ask, and carry the plan out.\n\n\
              The first Ctrl-C finishes what is under way and begins nothing new; the second stops at \
-             once. Either way the next apply goes on from there.\n\nExit code: 0 done, 1 an error.",
+             once. Either way the next apply goes on from there.\n\n\
+             With a saved PLAN instead of a stack, exactly that plan is carried out, without being asked, \
+             or nothing where it is stale.\n\nExit code: 0 done, 1 an error.",
         )
-        .args([state_argument(), project(), graph(), consent(), yes(), parallelism()]);
-    over_stacks(program, command)
+        .args([state_argument(), project(), graph(), consent(), yes(), parallelism()])
+        .args(scope::part())
+        .args(scope::planning())
+        .arg(
+            Arg::new("approved")
+                .long("approved")
+                .value_name("APPROVAL")
+                .help("Carry out what was approved, as `plan --approval-digest` printed it")
+                .long_help(
+                    "Carry out what was approved, as `plan --approval-digest` printed it.\n\n\
+                     The changes that are planned now must be the approved ones, or those of them that are \
+                     still to be made; anything else fails before the first call, with the difference.",
+                ),
+        );
+    over_stacks(program, command).arg(
+        Arg::new("plan")
+            .value_name("PLAN")
+            .help("A plan that `formwork plan --out` saved, instead of a stack")
+            .value_parser(value_parser!(PathBuf)),
+    )
 }
 
 fn destroy() -> Command {
@@ -128,6 +169,7 @@ fn destroy() -> Command {
                 .help("The stack's name in the state, such as `preview-pr42`"),
         )
         .args([state_argument(), consent(), yes(), parallelism()])
+        .args(scope::part())
 }
 
 fn emit(program: &Program) -> Command {

@@ -17,11 +17,17 @@ impl CliError {
         Self(Report::new(diagnostic))
     }
 
-    fn maybe_help(message: String, help: Option<String>) -> Self {
+    pub(crate) fn maybe_help(message: String, help: Option<String>) -> Self {
         match help {
             Some(help) => Self::with_help(message, help),
             None => Self::new(message),
         }
+    }
+
+    /// Puts what it is about before the message.
+    pub(crate) fn context(self, about: impl std::fmt::Display) -> Self {
+        let (message, help) = (self.0.to_string(), self.0.help().map(|help| help.to_string()));
+        Self::maybe_help(format!("{about}: {message}"), help)
     }
 
     pub(crate) fn into_report(self) -> Report {

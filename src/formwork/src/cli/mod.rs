@@ -8,6 +8,8 @@ mod kube;
 mod plan;
 mod progress;
 mod rehearse;
+mod saved;
+mod scope;
 mod state;
 
 use crate::Program;

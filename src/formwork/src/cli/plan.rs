@@ -1,12 +1,18 @@
 //! `formwork plan`.
 
-use super::{CliError, Ended, graph};
+use super::{CliError, Ended, graph, saved, scope};
 use crate::{Program, registry::registry, render};
-use formwork_engine::{plan::Plan, session, state::LocalStore};
+use formwork_engine::{
+    plan::{Approval, Plan, SavedPlan},
+    session::{self, Planned},
+    state::LocalStore,
+};
+use std::path::PathBuf;
 
 pub(crate) async fn run(program: &Program, matches: &clap::ArgMatches) -> Result<Ended, CliError> {
     let registry = registry();
     let graph = graph::read(program, &registry, matches)?;
+    let planning = scope::read(matches, &graph.stack)?;
     let store = LocalStore::new(graph::path(matches, "state"));
     let folded = session::load(&store, &graph.stack)?;
     if !folded.open.is_empty() {
@@ -16,9 +22,20 @@ pub(crate) async fn run(program: &Program, matches: &clap::ArgMatches) -> Result
             names.join(", ")
         );
     }
-    let plan = session::make_plan(&registry, &store, &graph, &folded.state).await?;
-    println!("{}", show(&plan, matches)?);
-    Ok(if plan.has_changes() { Ended::Changes } else { Ended::Fine })
+    let Planned { plan, observed } =
+        session::make_plan(&registry, &store, &graph, &folded.state, &planning).await?;
+    let ended = if plan.has_changes() { Ended::Changes } else { Ended::Fine };
+    if matches.get_flag("approval-digest") {
+        println!("{}", Approval::of(&plan, &registry));
+    } else {
+        println!("{}", show(&plan, matches)?);
+    }
+    if let Some(out) = matches.get_one::<PathBuf>("out") {
+        let saved = SavedPlan { plan, graph, observed, scope: planning.scope };
+        saved::write(out, &saved, &registry)?;
+        eprintln!("saved; carry it out with: formwork apply {}", out.display());
+    }
+    Ok(ended)
 }
 
 fn show(plan: &Plan, matches: &clap::ArgMatches) -> Result<String, CliError> {

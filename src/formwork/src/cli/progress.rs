@@ -87,7 +87,7 @@ fn doing(action: Action) -> &'static str {
         Action::Replace => "replacing",
         Action::Delete => "deleting",
         Action::Forget => "forgetting",
-        Action::Keep => "keeping",
+        Action::Keep | Action::Leave => "clearing up behind",
     }
 }
 
@@ -98,6 +98,6 @@ fn done(action: Action) -> &'static str {
         Action::Replace => "one half of its replacement done",
         Action::Delete => "deleted",
         Action::Forget => "forgotten",
-        Action::Keep => "kept",
+        Action::Keep | Action::Leave => "cleared up behind",
     }
 }

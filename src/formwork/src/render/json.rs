@@ -16,6 +16,8 @@ pub(crate) fn json(plan: &Plan) -> Value {
                 "source": step.source,
                 "changes": step.changes,
                 "needs_consent": step.needs_consent,
+                "old_selves": step.deposed.iter().map(|old| &old.id).collect::<Vec<_>>(),
+                "decided_later": step.later,
             })
         })
         .collect();
@@ -30,6 +32,8 @@ pub(crate) fn json(plan: &Plan) -> Value {
     json!({
         "stack": plan.stack,
         "serial": plan.serial,
+        "complete": plan.is_complete(),
+        "moves": plan.moves,
         "resources": plan.steps.len(),
         "reads": plan.requests,
         "changes": changes,

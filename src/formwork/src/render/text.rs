@@ -3,21 +3,43 @@
 use super::words::{change, counts, sign, verb};
 use formwork_engine::{
     apply::Outcome,
-    plan::{Action, Plan, Step},
+    plan::{Action, Change, Plan, Step},
 };
 use std::fmt::Write as _;
 
 pub(crate) fn text(plan: &Plan) -> String {
     let mut out = String::new();
+    for (old, new) in &plan.moves {
+        // Writing to a string has no way to fail.
+        let _ = writeln!(out, "> move {old} to {new}");
+    }
     for step in plan.changes() {
         out.push_str(&one(step));
         out.push('\n');
     }
     for step in plan.steps.values() {
         if let Some(why) = &step.not_observed {
-            // Writing to a string has no way to fail.
             let _ = writeln!(out, "? {}: not observed: {why}", step.address);
         }
+    }
+    for step in plan.steps.values().filter(|step| step.action == Action::Leave) {
+        for line in &step.changes {
+            // Shown from here to there: what was written, and what is there now.
+            let seen =
+                Change { before: line.after.clone(), after: line.before.clone(), ..line.clone() };
+            let _ = writeln!(out, "! {}: {}", step.address, change(&seen));
+        }
+    }
+    let later: Vec<&Step> = plan.steps.values().filter(|step| step.later.is_some()).collect();
+    if !later.is_empty() {
+        let _ = writeln!(
+            out,
+            "decided in a later wave of the same apply, once its way there is known:"
+        );
+    }
+    for step in later {
+        let _ =
+            writeln!(out, "    {} through {}", step.address, step.later.as_deref().unwrap_or(""));
     }
     let _ = write!(out, "{}: {}", plan.stack, counts(plan));
     let _ = write!(out, " ({} resources, {} reads)", plan.steps.len(), plan.requests);
@@ -36,6 +58,12 @@ fn one(step: &Step) -> String {
     }
     for reason in &step.reasons {
         let _ = write!(out, "\n    because {reason}");
+    }
+    if step.creates_first() {
+        out.push_str("\n    the new one is created before the old one is deleted");
+    }
+    for old in &step.deposed {
+        let _ = write!(out, "\n    deletes its old self {}", old.id);
     }
     if step.action != Action::Forget {
         for line in &step.changes {

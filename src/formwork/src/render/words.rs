@@ -11,7 +11,7 @@ const LONGEST_VALUE: usize = 120;
 /// The sign of an action, in the left margin.
 pub(super) fn sign(action: Action) -> &'static str {
     match action {
-        Action::Keep => " ",
+        Action::Keep | Action::Leave => " ",
         Action::Create => "+",
         Action::Update => "~",
         Action::Replace => "±",
@@ -21,9 +21,10 @@ pub(super) fn sign(action: Action) -> &'static str {
 }
 
 /// What will be done, as a verb.
-pub(super) fn verb(action: Action) -> &'static str {
+pub(crate) fn verb(action: Action) -> &'static str {
     match action {
         Action::Keep => "keep",
+        Action::Leave => "leave",
         Action::Create => "create",
         Action::Update => "update",
         Action::Replace => "replace",
@@ -41,6 +42,11 @@ pub(super) fn counts(plan: &Plan) -> String {
         .filter(|(count, _)| *count > 0)
         .map(|(count, verb)| format!("{count} to {verb}"))
         .collect();
+    let old = plan.changes().filter(|step| !step.action.is_change()).count();
+    let more = [(old, "old self to delete"), (plan.moves.len(), "to move")];
+    let more = more.into_iter().filter(|(count, _)| *count > 0);
+    let counts: Vec<String> =
+        counts.into_iter().chain(more.map(|(count, what)| format!("{count} {what}"))).collect();
     if counts.is_empty() { "no changes".to_owned() } else { counts.join(", ") }
 }
 

@@ -71,6 +71,7 @@ pub struct App {
     pub name_prefix: Option<String>,
     /// The image for each image name that the overlay uses: `registry/name:tag` or `registry/name@sha256:…`.
     #[source]
+    #[late]
     pub images: Option<BTreeMap<String, String>>,
     /// The host name for each host that the overlay's Ingresses use.
     #[source]

@@ -129,7 +129,10 @@ impl<'a> World<'a> {
 
     pub async fn plan(&self, graph: &Graph) -> Plan {
         let state = session::load(&self.store, &graph.stack).unwrap().state;
-        session::make_plan(&self.registry, &self.store, graph, &state).await.unwrap()
+        session::make_plan(&self.registry, &self.store, graph, &state, &Default::default())
+            .await
+            .unwrap()
+            .plan
     }
 
     /// What the plan changes: `path` or `~path` where it drifted.
@@ -148,8 +151,16 @@ impl<'a> World<'a> {
         let patience = Patience { ready: Duration::from_secs(90), ..Patience::default() };
         let held =
             session::hold(&self.registry, &self.store, &graph.stack, &patience).await.unwrap();
-        let plan =
-            session::make_plan(&self.registry, &self.store, graph, &held.state).await.unwrap();
+        let plan = session::make_plan(
+            &self.registry,
+            &self.store,
+            graph,
+            &held.state,
+            &Default::default(),
+        )
+        .await
+        .unwrap()
+        .plan;
         let options = apply::Options {
             parallelism: 4,
             consent: plan.needs_consent().collect(),

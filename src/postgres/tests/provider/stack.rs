@@ -109,7 +109,10 @@ impl World {
 
     async fn plan(&self, graph: &Graph, state: &State) -> Plan {
         self.registry.check(graph).unwrap();
-        session::make_plan(&self.registry, &self.store, graph, state).await.unwrap()
+        session::make_plan(&self.registry, &self.store, graph, state, &Default::default())
+            .await
+            .unwrap()
+            .plan
     }
 
     async fn actions(&self, graph: &Graph) -> BTreeMap<&'static str, Action> {
