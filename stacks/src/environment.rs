@@ -29,6 +29,8 @@ pub struct Environment {
     pub region: String,
     /// Where the AWS APIs are, instead of at AWS: only for the local cloud.
     pub endpoint: Option<String>,
+    /// The S3 bucket that holds the state, made by hand once.
+    pub state_bucket: String,
     /// The domain under which the app answers; previews get a name below it.
     pub domain: String,
     /// Whether what holds data is protected from deletion.

@@ -219,6 +219,18 @@ fn cluster(s: &mut Stack, env: &Environment, net: &Network) -> Handle<eks::Clust
     );
     let dns = eks::Addon::new().cluster(cluster.name).name("coredns");
     s.add("coredns", dns.after(nodes));
+    // The roles of `foundation` that CI takes on, and what each may do in the cluster.
+    let mut roles =
+        vec![("plan", "AmazonEKSAdminViewPolicy"), ("apply", "AmazonEKSClusterAdminPolicy")];
+    if s.name() == Staging::NAME {
+        roles.push(("preview", "AmazonEKSClusterAdminPolicy"));
+    }
+    for (name, policy) in roles {
+        let role = Arn::new(format!("arn:aws:iam::{}:role/shop-{name}", env.account));
+        let policy = eks::AccessPolicy::new().policy(policy);
+        let entry = eks::AccessEntry::new().cluster(cluster.name).principal(role);
+        s.add(format!("{name}-access"), entry.policies([policy]));
+    }
     cluster
 }
 

@@ -37,14 +37,59 @@ fn production_and_staging_are_one_function() {
     let (production, staging) = (graph(&["production"]), graph(&["staging"]));
     let mut shared = kinds(&production);
     shared.sort();
-    // One NAT gateway per zone in production; the template of previews in staging.
+    // One NAT gateway per zone in production; the template of previews in staging, and who makes them.
     let extra = ["aws.ec2.ElasticIp", "aws.ec2.NatGateway"];
     let mut expected = kinds(&staging);
     expected.extend(extra.iter().chain(&extra).map(|kind| (*kind).to_owned()));
     let template = expected.iter().position(|kind| kind == "postgres.Database").unwrap();
     expected.remove(template);
+    let previews = expected.iter().position(|kind| kind == "aws.eks.AccessEntry").unwrap();
+    expected.remove(previews);
     expected.sort();
     assert_eq!(shared, expected);
+}
+
+/// The longest inline policy that IAM takes, without white space:
+/// <https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_iam-quotas.html>
+const LONGEST_POLICY: usize = 10_240;
+
+#[test]
+fn roles_of_ci_fit_into_policies_and_trust_only_what_was_merged() {
+    for environment in ["production", "staging"] {
+        let (code, stdout, stderr) = formwork(&["emit", "foundation", "--for", environment]);
+        assert_eq!(code, 0, "{stderr}");
+        let graph: Value = serde_json::from_str(&stdout).unwrap();
+        let nodes = graph["nodes"].as_array().unwrap();
+        let field = |name: &str, field: &str| {
+            let address = format!("foundation-{environment}/{name}");
+            let node = nodes.iter().find(|node| node["address"] == *address).unwrap();
+            node["fields"][field].clone()
+        };
+        let names = ["plan", "apply", "preview"];
+        let roles = if environment == "staging" { &names[..] } else { &names[..2] };
+        for role in roles {
+            let grants = field(role, "grants")["literal"].clone();
+            let statements: Vec<Value> = grants
+                .as_array()
+                .unwrap()
+                .iter()
+                .map(|grant| {
+                    serde_json::json!({
+                        "Effect": "Allow",
+                        "Action": grant["actions"],
+                        "Resource": grant["resources"],
+                        "Condition": grant["conditions"],
+                    })
+                })
+                .collect();
+            let policy = serde_json::json!({ "Version": "2012-10-17", "Statement": statements });
+            let length = policy.to_string().len();
+            assert!(length < LONGEST_POLICY, "{environment}'s {role}: {length}");
+            let trust = field(role, "assumed_by").to_string();
+            assert!(trust.contains("repo:acme/shop:environment:"), "{trust}");
+            assert!(!trust.contains("pull_request"), "{trust}");
+        }
+    }
 }
 
 #[test]
