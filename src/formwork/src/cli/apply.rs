@@ -43,6 +43,9 @@ pub(crate) async fn apply(
 ) -> Result<Ended, CliError> {
     let registry = registry();
     let wanted = match matches.get_one::<PathBuf>("plan") {
+        Some(file) if !file.exists() => {
+            return Err(graph::unknown(program, &file.display().to_string()));
+        }
         Some(file) => Wanted::Saved(Box::new(saved::read(file, &registry)?)),
         None => {
             let graph = graph::read(program, &registry, matches)?;
@@ -57,6 +60,10 @@ pub(crate) async fn destroy(matches: &clap::ArgMatches) -> Result<Ended, CliErro
     let stack = matches.get_one::<String>("stack").map(String::as_str).unwrap_or_default();
     let store = LocalStore::new(graph::path(matches, "state"));
     if !store.stacks()?.iter().any(|known| known == stack) && store.journals(stack)?.is_empty() {
+        if matches.get_flag("if-exists") {
+            println!("{stack}: nothing to destroy");
+            return Ok(Ended::Fine);
+        }
         let known = store.stacks()?.join(", ");
         return Err(CliError::with_help(
             format!("no stack `{stack}` in the state at {}", store.folder().display()),

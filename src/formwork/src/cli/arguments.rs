@@ -62,6 +62,14 @@ fn graph() -> Arg {
         .value_parser(value_parser!(PathBuf))
 }
 
+fn expected() -> Arg {
+    Arg::new("stack")
+        .long("stack")
+        .value_name("NAME")
+        .help("Refuse a graph of any other stack; for graphs of code that isn't trusted")
+        .requires("graph")
+}
+
 fn format() -> Arg {
     Arg::new("format")
         .long("format")
@@ -103,7 +111,7 @@ fn plan(program: &Program) -> Command {
             "Show what would change; changes nothing and takes no lock.\n\n\
              Exit code: 0 nothing would change, 2 something would, 1 an error.",
         )
-        .args([state_argument(), project(), graph(), format()])
+        .args([state_argument(), project(), graph(), expected(), format()])
         .args(scope::part())
         .args(scope::planning())
         .arg(
@@ -137,7 +145,7 @@ fn apply(program: &Program) -> Command {
              With a saved PLAN instead of a stack, exactly that plan is carried out, without being asked, \
              or nothing where it is stale.\n\nExit code: 0 done, 1 an error.",
         )
-        .args([state_argument(), project(), graph(), consent(), yes(), parallelism()])
+        .args([state_argument(), project(), graph(), expected(), consent(), yes(), parallelism()])
         .args(scope::part())
         .args(scope::planning())
         .arg(
@@ -167,6 +175,12 @@ fn destroy() -> Command {
                 .value_name("STACK")
                 .required(true)
                 .help("The stack's name in the state, such as `preview-pr42`"),
+        )
+        .arg(
+            Arg::new("if-exists")
+                .long("if-exists")
+                .help("A stack that the state doesn't have is destroyed already")
+                .action(ArgAction::SetTrue),
         )
         .args([state_argument(), consent(), yes(), parallelism()])
         .args(scope::part())

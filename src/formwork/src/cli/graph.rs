@@ -28,12 +28,24 @@ pub(crate) fn read(
         }
         (None, None) => return Err(unknown(program, "")),
     };
+    if let Some(expected) = matches.try_get_one::<String>("stack").ok().flatten()
+        && *expected != graph.stack
+    {
+        return Err(CliError::with_help(
+            format!(
+                "the graph is of stack `{}`, not of `{expected}`; nothing was changed",
+                graph.stack
+            ),
+            "give the graph of that stack, or name the other one by --stack",
+        ));
+    }
     registry.check(&graph)?;
     registry.embed(path(matches, "project"), &mut graph)?;
     Ok(graph)
 }
 
-fn unknown(program: &Program, name: &str) -> CliError {
+/// A name that is no stack's.
+pub(crate) fn unknown(program: &Program, name: &str) -> CliError {
     let known: Vec<&str> = program.stacks.keys().copied().collect();
     let what = match name {
         "" => "which stack?".to_owned(),
