@@ -55,6 +55,7 @@ enum Command {
 enum Tool {
     Actionlint,
     Kubectl,
+    Kustomize,
     Psql,
     Python,
 }
@@ -93,6 +94,7 @@ async fn path(tool: Tool) -> Outcome {
     let path = match tool {
         Tool::Actionlint => parts.actionlint.program,
         Tool::Kubectl => parts.kubernetes.kubectl,
+        Tool::Kustomize => parts.kustomize.program,
         Tool::Psql => parts.postgres.programs.join("psql"),
         Tool::Python => parts.ministack.python,
     };

@@ -10,6 +10,7 @@ mod kube_apiserver;
 mod kube_controller_manager;
 mod kube_scheduler;
 mod kubernetes;
+mod kustomize;
 mod kwok;
 mod ministack;
 mod postgres;
@@ -27,6 +28,7 @@ pub use self::{
     actionlint::Actionlint,
     etcd::Etcd,
     kubernetes::Kubernetes,
+    kustomize::Kustomize,
     kwok::Kwok,
     ministack::Ministack,
     postgres::{MASTER, Postgres},
@@ -53,6 +55,7 @@ pub struct Parts {
     pub kubernetes: Kubernetes,
     pub kwok: Kwok,
     pub actionlint: Actionlint,
+    pub kustomize: Kustomize,
 }
 
 impl Parts {
@@ -71,13 +74,13 @@ impl Parts {
             let python = scope.spawn(|| Ministack::ensure(setup));
             // One after the other: each Go build takes all cores. The longest comes last.
             let go = scope.spawn(|| {
-                let (actionlint, etcd) = (Actionlint::ensure(setup)?, Etcd::ensure(setup)?);
-                Ok((actionlint, etcd, Kwok::ensure(setup)?, Kubernetes::ensure(setup)?))
+                let tools = (Actionlint::ensure(setup)?, Kustomize::ensure(setup)?);
+                Ok((tools, Etcd::ensure(setup)?, Kwok::ensure(setup)?, Kubernetes::ensure(setup)?))
             });
             let (redis, postgres) = joined(debian)?;
             let ministack = joined(python)?;
-            let (actionlint, etcd, kwok, kubernetes) = joined(go)?;
-            Ok(Self { ministack, postgres, redis, etcd, kubernetes, kwok, actionlint })
+            let ((actionlint, kustomize), etcd, kwok, kubernetes) = joined(go)?;
+            Ok(Self { ministack, postgres, redis, etcd, kubernetes, kwok, actionlint, kustomize })
         })
     }
 }
