@@ -29,7 +29,9 @@ mod start_error;
 pub use crate::{
     cloud::{LocalCloud, Options},
     inventory::{Inventory, InventoryError},
-    parts::{Actionlint, Etcd, Kubernetes, Kustomize, Kwok, Ministack, Parts, Postgres, Redis},
+    parts::{
+        Actionlint, Etcd, Kubernetes, Kustomize, Kwok, Ministack, Moto, Parts, Postgres, Redis,
+    },
     process::MARKER,
     process_table::processes_of,
     progress::Progress,

@@ -13,6 +13,7 @@ mod kubernetes;
 mod kustomize;
 mod kwok;
 mod ministack;
+mod moto;
 mod postgres;
 mod python;
 mod redis;
@@ -31,6 +32,7 @@ pub use self::{
     kustomize::Kustomize,
     kwok::Kwok,
     ministack::Ministack,
+    moto::Moto,
     postgres::{MASTER, Postgres},
     redis::Redis,
 };
@@ -49,6 +51,7 @@ use crate::{
 #[derive(Clone, Debug)]
 pub struct Parts {
     pub ministack: Ministack,
+    pub moto: Moto,
     pub postgres: Postgres,
     pub redis: Redis,
     pub etcd: Etcd,
@@ -71,16 +74,26 @@ impl Parts {
         thread::scope(|scope| {
             // Packages and Python first: they are quick, and say early what is wrong.
             let debian = scope.spawn(|| Ok((Redis::ensure(setup)?, Postgres::ensure(setup)?)));
-            let python = scope.spawn(|| Ministack::ensure(setup));
+            let python = scope.spawn(|| Ok((Ministack::ensure(setup)?, Moto::ensure(setup)?)));
             // One after the other: each Go build takes all cores. The longest comes last.
             let go = scope.spawn(|| {
                 let tools = (Actionlint::ensure(setup)?, Kustomize::ensure(setup)?);
                 Ok((tools, Etcd::ensure(setup)?, Kwok::ensure(setup)?, Kubernetes::ensure(setup)?))
             });
             let (redis, postgres) = joined(debian)?;
-            let ministack = joined(python)?;
+            let (ministack, moto) = joined(python)?;
             let ((actionlint, kustomize), etcd, kwok, kubernetes) = joined(go)?;
-            Ok(Self { ministack, postgres, redis, etcd, kubernetes, kwok, actionlint, kustomize })
+            Ok(Self {
+                ministack,
+                moto,
+                postgres,
+                redis,
+                etcd,
+                kubernetes,
+                kwok,
+                actionlint,
+                kustomize,
+            })
         })
     }
 }
