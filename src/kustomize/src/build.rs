@@ -15,7 +15,7 @@ use crate::resource::Resource;
 use crate::resources::Resources;
 use crate::target::{Accumulator, Target};
 use crate::transform::metadata;
-use crate::warning::{Warning, WarningKind};
+use crate::warning::WarningKind;
 use std::path::Path;
 
 /// The version of kustomize whose output this is.
@@ -28,7 +28,7 @@ const MANAGED_BY: &str = "app.kubernetes.io/managed-by";
 pub fn build(files: &dyn Files, root: &Path, options: &Options) -> Result<Built> {
     let context = Context::new(files, options);
     let mut target = Target::load(Loader::new(&context, root)?)?;
-    target.loader.choose_schema(&target.kustomization.openapi)?;
+    target.choose_schema()?;
     target.start_origin();
 
     let mut acc = target.accumulate(Accumulator::default())?;
@@ -36,9 +36,9 @@ pub fn build(files: &dyn Files, root: &Path, options: &Options) -> Result<Built>
     let resources = &mut acc.resources;
     generate::add_hashes(resources)?;
     names::fix(resources, &config)?;
-    let unused = variables::resolve(resources, &acc.variables, &config)?;
-    if !unused.is_empty() {
-        context.warn(Warning { kind: WarningKind::UnusedVariables(unused), place: None });
+    for unused in variables::resolve(resources, &acc.variables, &config)? {
+        let kind = WarningKind::UnusedVariable(unused.name.clone());
+        context.warn(kind, &unused.file, unused.at);
     }
     drop_local(resources)?;
     sort(resources, target.kustomization.sort_options.as_ref(), options)?;
@@ -71,12 +71,8 @@ fn drop_local(resources: &mut Resources) -> Result<()> {
     };
     for resource in resources.iter() {
         if resource.name().is_empty() && !resource.kind().ends_with("List") {
-            let error =
-                Error::new(ErrorKind::BadObject(format!("a {} lost its name", resource.kind())));
-            return Err(match &resource.file {
-                Some(file) => error.at(file, resource.node.at),
-                None => error,
-            });
+            let message = format!("a {} lost its name", resource.kind());
+            return Err(Error::new(ErrorKind::BadObject(message)).at_object(resource));
         }
     }
     if resources.iter().any(is_local) {

@@ -3,9 +3,27 @@
 //! Names match whatever their case, null is as good as absent, and a type that doesn't fit is an error, as in Go's JSON.
 
 use crate::error::{Error, ErrorKind, Result};
-use crate::yaml::{Dialect, Mapping, Mark, Node, Typed, typed};
+use crate::suggest::nearest;
+use crate::yaml::{Dialect, Mapping, Mark, Node, Style, Typed, typed};
 use std::cell::RefCell;
 use std::path::Path;
+
+/// A text of a kustomization file, and where it stands: a path, or a patch or a transformer written out.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Text {
+    pub text: String,
+    pub at: Mark,
+    /// A block (`|` or `>`), whose lines begin below.
+    pub block: bool,
+}
+
+impl std::ops::Deref for Text {
+    type Target = str;
+
+    fn deref(&self) -> &str {
+        &self.text
+    }
+}
 
 /// How strictly a map is read.
 #[derive(Clone, Copy, Debug)]
@@ -59,7 +77,10 @@ impl<'a> Reading<'a> {
             Typed::Int(value) if self.loose_types => Ok(value.to_string()),
             Typed::Uint(value) if self.loose_types => Ok(value.to_string()),
             Typed::Float(value) if self.loose_types => Ok(crate::yaml::go_shortest(value)),
-            _ => Err(self.wrong_type(field, "a string (put it in quotes)", node)),
+            _ => {
+                let help = format!("put it in quotes: {:?}", scalar.text);
+                Err(self.wrong_type(field, "a string", node).with_help(help))
+            }
         }
     }
 
@@ -93,6 +114,13 @@ impl<'a> Reading<'a> {
 
     pub fn strings(&self, field: &str, node: &'a Node) -> Result<Vec<String>> {
         self.list(field, node)?.iter().map(|item| self.string(field, item)).collect()
+    }
+
+    fn text(&self, field: &str, node: &Node) -> Result<Text> {
+        let block = node
+            .as_scalar()
+            .is_some_and(|scalar| matches!(scalar.style, Style::Literal | Style::Folded));
+        Ok(Text { text: self.string(field, node)?, at: node.at, block })
     }
 
     /// A map of strings, sorted by key.
@@ -148,6 +176,23 @@ impl<'a> Fields<'a> {
         self.get(name).map_or(Ok(Vec::new()), |node| self.reading.strings(name, node))
     }
 
+    /// Where the value of a field stands, or the map where it is missing.
+    pub fn place(&self, name: &'static str) -> Mark {
+        self.get(name).map_or(self.node.at, |node| node.at)
+    }
+
+    /// A text with its place; where it is missing, the place of the map.
+    pub fn text(&self, name: &'static str) -> Result<Text> {
+        match self.get(name) {
+            Some(node) => self.reading.text(name, node),
+            None => Ok(Text { at: self.node.at, ..Text::default() }),
+        }
+    }
+
+    pub fn texts(&self, name: &'static str) -> Result<Vec<Text>> {
+        self.each(name, |reading, node| reading.text(name, node))
+    }
+
     pub fn string_map(&self, name: &'static str) -> Result<Vec<(String, String)>> {
         self.get(name).map_or(Ok(Vec::new()), |node| self.reading.string_map(name, node))
     }
@@ -179,42 +224,15 @@ impl<'a> Fields<'a> {
         let known = self.known.borrow();
         for (key, _) in self.node.as_mapping().into_iter().flat_map(Mapping::iter) {
             if !known.iter().any(|name| key.text.eq_ignore_ascii_case(name)) {
-                let suggestion = nearest(&key.text, &known);
-                let kind = ErrorKind::UnknownField {
-                    field: key.text.clone(),
-                    inside: self.what,
-                    suggestion,
+                let kind =
+                    ErrorKind::UnknownField { field: key.text.clone(), inside: self.what };
+                let help = match nearest(&key.text, known.iter().copied()) {
+                    Some(name) => format!("did you mean {name:?}?"),
+                    None => format!("its fields are: {}", known.join(", ")),
                 };
-                return Err(self.reading.fail(kind, key.at));
+                return Err(self.reading.fail(kind, key.at).with_help(help));
             }
         }
         Ok(())
     }
-}
-
-/// The known name that is a few letters away.
-fn nearest(name: &str, known: &[&'static str]) -> Option<&'static str> {
-    /// More differences than this and the name was meant to be another one.
-    const MAX_DISTANCE: usize = 3;
-    let near =
-        known.iter().map(|known| (distance(&name.to_lowercase(), &known.to_lowercase()), *known));
-    near.filter(|(distance, _)| *distance <= MAX_DISTANCE && *distance < name.len())
-        .min()
-        .map(|(_, name)| name)
-}
-
-/// How many letters must be changed, added or taken out.
-fn distance(a: &str, b: &str) -> usize {
-    let b: Vec<char> = b.chars().collect();
-    let mut row: Vec<usize> = (0..=b.len()).collect();
-    for (i, x) in a.chars().enumerate() {
-        let mut diagonal = row[0];
-        row[0] = i + 1;
-        for (j, y) in b.iter().enumerate() {
-            let change = diagonal + usize::from(x != *y);
-            diagonal = row[j + 1];
-            row[j + 1] = change.min(row[j] + 1).min(diagonal + 1);
-        }
-    }
-    row[b.len()]
 }

@@ -1,12 +1,13 @@
 //! What can go wrong in a build, and where.
 
+use crate::resource::Resource;
 use crate::yaml::{Mark, TypeError, YamlError};
 use std::fmt;
 use std::path::{Path, PathBuf};
 
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
-/// A build that failed: what, where in which file, and on the way to what.
+/// A build that failed: what, where in which file, on the way to what, and what to do about it.
 #[derive(Debug)]
 pub struct Error {
     pub kind: ErrorKind,
@@ -14,6 +15,15 @@ pub struct Error {
     pub place: Option<Place>,
     /// What was being done, outermost last.
     pub while_doing: Vec<String>,
+    advice: Option<Box<Advice>>,
+}
+
+/// What helps to mend an error.
+#[derive(Debug, Default)]
+struct Advice {
+    help: Option<String>,
+    /// Other places that have a part in it, and what is there.
+    related: Vec<(Place, String)>,
 }
 
 /// A place in a file, counted from 1; line 0 stands for the file as a whole.
@@ -33,22 +43,25 @@ pub enum ErrorKind {
     NotText,
     #[error("can't read the file: {0}")]
     Read(#[source] std::io::Error),
-    #[error("{0:?} is neither a file nor a directory")]
+    #[error("there is no file or directory {0:?}")]
     NoSuchPath(String),
     #[error("{0:?} is not a directory")]
     NotADirectory(String),
+    #[error("{0:?} is a directory, not a file")]
+    NotAFile(String),
     #[error("no kustomization.yaml, kustomization.yml or Kustomization in this directory")]
     NoKustomization,
     #[error("more than one kustomization file in this directory: {0}")]
     ManyKustomizations(String),
-    #[error("{file:?} is outside of {root:?}; --load-restrictor LoadRestrictionsNone lifts this")]
+    #[error("{} is outside of {}", file.display(), root.display())]
     OutsideRoot { file: PathBuf, root: PathBuf },
-    #[error("{0:?} contains a directory that is being built already: a cycle")]
-    Cycle(PathBuf),
+    /// The directories that lead back to where they began.
+    #[error("a cycle of bases: {}", chain(.0))]
+    Cycle(Vec<PathBuf>),
     #[error("bases nest deeper than {0} levels")]
     TooDeep(usize),
-    #[error("unknown field {field:?} in {inside}{}", suggest(.suggestion))]
-    UnknownField { field: String, inside: &'static str, suggestion: Option<&'static str> },
+    #[error("unknown field {field:?} in {inside}")]
+    UnknownField { field: String, inside: &'static str },
     #[error("{field} must be {expected}, not {found}")]
     WrongType { field: String, expected: &'static str, found: &'static str },
     #[error("{field}: {reason}")]
@@ -57,7 +70,7 @@ pub enum ErrorKind {
     Type(#[from] TypeError),
     #[error("{0}")]
     BadObject(String),
-    #[error("{0} is there already")]
+    #[error("{0} is there already, and two objects can't be one")]
     Duplicate(String),
     #[error("{0}")]
     NoMatch(String),
@@ -69,19 +82,20 @@ pub enum ErrorKind {
     Patch(String),
     #[error("{0}")]
     Field(String),
-    #[error("{what} is not built here; {instead}")]
-    Unsupported { what: String, instead: &'static str },
+    #[error("{0} is not built here")]
+    Unsupported(String),
     #[error("{0}")]
     Tool(String),
 }
 
-fn suggest(suggestion: &Option<&'static str>) -> String {
-    suggestion.map(|name| format!("; did you mean {name:?}?")).unwrap_or_default()
+fn chain(directories: &[PathBuf]) -> String {
+    let names: Vec<_> = directories.iter().map(|path| path.display().to_string()).collect();
+    names.join(" → ")
 }
 
 impl Error {
     pub fn new(kind: ErrorKind) -> Self {
-        Self { kind, place: None, while_doing: Vec::new() }
+        Self { kind, place: None, while_doing: Vec::new(), advice: None }
     }
 
     /// Says where, unless something closer to the cause has said it.
@@ -102,9 +116,54 @@ impl Error {
         self
     }
 
+    /// Says at which object, unless something closer to the cause has said where.
+    pub(crate) fn at_object(self, resource: &Resource) -> Self {
+        match &resource.file {
+            Some(file) => self.at(file, resource.node.at),
+            None => self,
+        }
+    }
+
+    /// Says what to do about it, unless something closer to the cause has said that.
+    pub fn with_help(mut self, help: impl Into<String>) -> Self {
+        self.advice.get_or_insert_default().help.get_or_insert_with(|| help.into());
+        self
+    }
+
+    /// The same where there is something to say.
+    pub fn maybe_help(self, help: Option<String>) -> Self {
+        match help {
+            Some(help) => self.with_help(help),
+            None => self,
+        }
+    }
+
+    /// Names another object that has a part in it.
+    pub(crate) fn with_related(mut self, resource: &Resource, what: impl Into<String>) -> Self {
+        if let Some(file) = &resource.file {
+            let Mark { line, column } = resource.node.at;
+            let place = Place { file: file.to_path_buf(), line, column };
+            self.advice.get_or_insert_default().related.push((place, what.into()));
+        }
+        self
+    }
+
+    /// What to do about it, in one sentence.
+    pub fn help(&self) -> Option<&str> {
+        self.advice.as_ref()?.help.as_deref()
+    }
+
+    /// Other places that have a part in it, and what is there.
+    pub fn related(&self) -> impl Iterator<Item = (&Place, &str)> {
+        let related = self.advice.iter().flat_map(|advice| &advice.related);
+        related.map(|(place, what)| (place, what.as_str()))
+    }
+
     /// A YAML error in a file.
     pub fn yaml(error: &YamlError, file: &Path) -> Self {
-        Self::new(ErrorKind::Yaml(error.message.clone())).at(file, error.at)
+        Self::new(ErrorKind::Yaml(error.message.clone()))
+            .at(file, error.at)
+            .maybe_help(error.help.clone())
     }
 }
 
@@ -120,10 +179,16 @@ impl fmt::Display for Error {
             write!(f, "{place}: ")?;
         }
         write!(f, "{}", self.kind)?;
+        for (place, what) in self.related() {
+            write!(f, "\n  {place}: {what}")?;
+        }
         for what in &self.while_doing {
             write!(f, "\n  while {what}")?;
         }
-        Ok(())
+        match self.help() {
+            Some(help) => write!(f, "\n  help: {help}"),
+            None => Ok(()),
+        }
     }
 }
 

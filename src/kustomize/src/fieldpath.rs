@@ -205,8 +205,8 @@ fn visit_where(
     create: Option<&Node>,
     change: &mut dyn FnMut(&mut Node) -> Result<()>,
 ) -> Result<Found> {
-    let pattern = Regex::new(value)
-        .map_err(|error| fail!(Field, "{value:?} is not a regular expression: {error}"))?;
+    let pattern =
+        Regex::new(value).map_err(|error| crate::selector::invalid(part, value, &error))?;
     let Some(items) = items_of(node, part)? else { return Ok(Found(0)) };
     let mut found = 0;
     // After an element has been made, the search is done once more to find it.

@@ -20,6 +20,11 @@ pub trait Files {
 
     /// The absolute path without symbolic links, `.` and `..`; an error where nothing is there.
     fn canonical(&self, path: &Path) -> io::Result<PathBuf>;
+
+    /// The names in a directory, for suggestions; what can't be listed has none.
+    fn names(&self, _directory: &Path) -> Vec<String> {
+        Vec::new()
+    }
 }
 
 /// Takes `.` and `..` out of a path by its text alone.

@@ -1,13 +1,14 @@
 //! Where files come from: one root per kustomization, no way out of it, no way back to where the build came from.
 
 use crate::decode::Reading;
-use crate::error::{Error, ErrorKind, Result, fail};
+use crate::error::{Error, ErrorKind, Place, Result, fail};
 use crate::files::{Files, clean};
 use crate::options::{LoadRestrictor, Options};
 use crate::remote::RepositoryUrl;
 use crate::schema::{BUILTIN_VERSION, CustomSchema, Schemas};
-use crate::warning::Warning;
-use crate::yaml::{Dialect, Node, ParseOptions, parse_document, to_json};
+use crate::suggest;
+use crate::warning::{Warning, WarningKind};
+use crate::yaml::{Dialect, Mark, Node, ParseOptions, parse_document, to_json};
 use std::cell::RefCell;
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -54,8 +55,10 @@ impl<'a> Context<'a> {
         }
     }
 
-    pub fn warn(&self, warning: Warning) {
-        self.warnings.borrow_mut().push(warning);
+    /// Notes a remark about a place in a file.
+    pub fn warn(&self, kind: WarningKind, file: &Path, at: Mark) {
+        let place = Some(Place { file: file.to_owned(), line: at.line, column: at.column });
+        self.warnings.borrow_mut().push(Warning { kind, place });
     }
 
     pub fn schema(&self) -> SchemaHold {
@@ -107,8 +110,14 @@ impl<'a> Loader<'a> {
         match canonical {
             Ok(canonical) if self.context.files.is_dir(&canonical) => Ok(canonical),
             Ok(_) => Err(ErrorKind::NotADirectory(written.to_owned()).into()),
-            Err(_) => Err(ErrorKind::NoSuchPath(written.to_owned()).into()),
+            Err(_) => Err(self.missing(written)),
         }
+    }
+
+    /// A path that leads nowhere, and what there is instead.
+    pub fn missing(&self, name: &str) -> Error {
+        let error = Error::from(ErrorKind::NoSuchPath(name.to_owned()));
+        error.maybe_help(suggest::path(self.context.files, &self.root, name))
     }
 
     /// The path of a file by the name that a kustomization gives it.
@@ -130,21 +139,29 @@ impl<'a> Loader<'a> {
     /// Reads a file that a kustomization names.
     pub fn bytes(&self, name: &str) -> Result<Vec<u8>> {
         if name.starts_with("http://") || name.starts_with("https://") {
-            let what = format!("loading {name:?} over HTTP");
-            return Err(ErrorKind::Unsupported {
-                what,
-                instead: "keep a copy of the file beside it",
-            }
-            .into());
+            let error = Error::new(ErrorKind::Unsupported(format!("a file over HTTP, {name:?},")));
+            return Err(error.with_help("keep a copy of the file beside it, and name that"));
         }
         let path = self.root.join(name);
         let read_error = |error| Error::new(ErrorKind::Read(error)).in_file(&self.path(name));
-        let canonical = self.context.files.canonical(&path).map_err(read_error)?;
+        let canonical =
+            self.context.files.canonical(&path).map_err(|error| match error.kind() {
+                std::io::ErrorKind::NotFound | std::io::ErrorKind::NotADirectory => {
+                    self.missing(name)
+                }
+                _ => read_error(error),
+            })?;
         if self.context.files.is_dir(&canonical) {
-            return Err(fail!(BadObject, "{name:?} is a directory, not a file"));
+            return Err(ErrorKind::NotAFile(name.to_owned()).into());
         }
         if self.restrictor == LoadRestrictor::RootOnly && !canonical.starts_with(&self.root) {
-            return Err(ErrorKind::OutsideRoot { file: canonical, root: self.root.clone() }.into());
+            return Err(outside(canonical, &self.root).with_help(match self.clone {
+                Some(_) => "a remote base takes only files of its own directory",
+                None => {
+                    "move the file below this kustomization, make its directory a base, or pass \
+                     --load-restrictor LoadRestrictionsNone"
+                }
+            }));
         }
         let content = self.context.files.read(&canonical).map_err(read_error)?;
         self.context.read.borrow_mut().insert(canonical);
@@ -182,7 +199,8 @@ impl<'a> Loader<'a> {
             return Err(fail!(BadObject, "an empty path"));
         }
         if Path::new(name).is_absolute() {
-            return Err(fail!(BadObject, "the path {name:?} of a base must be relative"));
+            let error = fail!(BadObject, "the path {name:?} of a base must be relative");
+            return Err(error.with_help("write it from this kustomization's directory: ../base"));
         }
         let ambiguous = |part: &str| part != ".." && part.contains("..");
         if name.split('/').any(ambiguous) {
@@ -195,13 +213,21 @@ impl<'a> Loader<'a> {
         if let Some(clone) = &self.clone
             && !root.starts_with(clone)
         {
-            return Err(ErrorKind::OutsideRoot { file: root, root: clone.clone() }.into());
+            return Err(outside(root, clone).with_help("a remote base can't leave its repository"));
         }
         let visited = self.ancestors.iter().chain(std::iter::once(&self.root));
-        if visited.into_iter().any(|visited| visited.starts_with(&root)) {
-            return Err(ErrorKind::Cycle(root).into());
-        }
-        self.child(root)
+        let mut chain = visited.skip_while(|visited| !visited.starts_with(&root)).peekable();
+        let Some(first) = chain.peek().copied() else { return self.child(root) };
+        let help = match *first == root {
+            true => "take one of them out of the other's resources".to_owned(),
+            false => format!(
+                "{} contains {}, which is being built already",
+                root.display(),
+                first.display()
+            ),
+        };
+        let chain = chain.chain([&root]).cloned().collect();
+        Err(Error::from(ErrorKind::Cycle(chain)).with_help(help))
     }
 
     fn child(&self, root: PathBuf) -> Result<Self> {
@@ -228,7 +254,7 @@ impl<'a> Loader<'a> {
         let canonical = self.context.files.canonical(&clone).unwrap_or(clone);
         let root = self.directory(&canonical.join(&url.directory), &url.raw)?;
         if !root.starts_with(&canonical) {
-            return Err(ErrorKind::OutsideRoot { file: root, root: canonical }.into());
+            return Err(outside(root, &canonical));
         }
         let mut child =
             if self.root.as_os_str().is_empty() { self.clone() } else { self.child(root.clone())? };
@@ -272,4 +298,8 @@ impl<'a> Loader<'a> {
     pub fn reading<'p>(&self, file: &'p Path) -> Reading<'p> {
         Reading { file, dialect: Dialect::V2, unknown_fields: false, loose_types: true }
     }
+}
+
+fn outside(file: PathBuf, root: &Path) -> Error {
+    Error::from(ErrorKind::OutsideRoot { file, root: root.to_owned() })
 }

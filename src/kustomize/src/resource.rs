@@ -135,6 +135,11 @@ impl Resource {
         self.previous_ids().next().unwrap_or_else(|| self.id())
     }
 
+    /// The name it came with.
+    pub fn original_name(&self) -> &str {
+        self.previous.first().map_or_else(|| self.name(), |previous| previous.name.as_str())
+    }
+
     /// The kind it came with.
     pub fn original_kind(&self) -> &str {
         self.previous.first().map_or_else(|| self.kind(), |previous| previous.kind.as_str())

@@ -54,12 +54,12 @@ impl Resources {
     /// Adds an object, whose identity must be new.
     pub fn append(&mut self, resource: Resource) -> Result<()> {
         let id = resource.id();
-        if !self.index().at_current(&id).is_empty() {
+        if let Some(position) = self.index().at_current(&id).first().copied() {
             let error = Error::new(ErrorKind::Duplicate(resource.describe()));
-            return Err(match &resource.file {
-                Some(file) => error.at(file, resource.node.at),
-                None => error,
-            });
+            return Err(error
+                .at_object(&resource)
+                .with_related(&self.list[position], "the other one")
+                .with_help("give one of them another name, or take one out of `resources`"));
         }
         let position = self.list.len();
         self.index().add(&resource, position);

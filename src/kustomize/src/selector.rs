@@ -4,11 +4,12 @@ mod labels;
 mod pattern;
 
 pub use labels::LabelSelector;
-pub use pattern::Pattern;
+pub use pattern::{Pattern, invalid};
 
 use crate::error::Result;
 use crate::id::{DEFAULT_NAMESPACE, Gvk};
 use crate::resource::Resource;
+use crate::yaml::Mark;
 
 /// A selector as written: each part a regular expression, empty for anything.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -18,6 +19,7 @@ pub struct Selector {
     pub namespace: String,
     pub annotations: String,
     pub labels: String,
+    pub at: Mark,
 }
 
 /// A selector ready to match.
@@ -33,15 +35,30 @@ pub struct Matcher {
 }
 
 impl Selector {
+    /// The selector of one identity, letter by letter.
+    pub fn exactly(gvk: &Gvk, name: &str, namespace: &str) -> Self {
+        let part = regex::escape;
+        Self {
+            gvk: Gvk {
+                group: part(&gvk.group),
+                version: part(&gvk.version),
+                kind: part(&gvk.kind),
+            },
+            name: part(name),
+            namespace: part(namespace),
+            ..Self::default()
+        }
+    }
+
     pub fn compile(&self) -> Result<Matcher> {
         Ok(Matcher {
-            group: Pattern::new(&self.gvk.group)?,
-            version: Pattern::new(&self.gvk.version)?,
-            kind: Pattern::new(&self.gvk.kind)?,
-            name: Pattern::new(&self.name)?,
-            namespace: Pattern::new(&self.namespace)?,
-            annotations: LabelSelector::parse(&self.annotations)?,
-            labels: LabelSelector::parse(&self.labels)?,
+            group: Pattern::new("group", &self.gvk.group)?,
+            version: Pattern::new("version", &self.gvk.version)?,
+            kind: Pattern::new("kind", &self.gvk.kind)?,
+            name: Pattern::new("name", &self.name)?,
+            namespace: Pattern::new("namespace", &self.namespace)?,
+            annotations: LabelSelector::parse("annotationSelector", &self.annotations)?,
+            labels: LabelSelector::parse("labelSelector", &self.labels)?,
         })
     }
 

@@ -85,11 +85,9 @@ pub fn apply_to_any(
 ) -> Result<()> {
     let create = if spec.create { create } else { Create::Nothing };
     walk(&mut resource.node, &spec.steps, create, change).map_err(|error| {
-        let error = error.doing(format!("changing field {} of {}", spec.path, resource.describe()));
-        match &resource.file {
-            Some(file) => error.at(file, resource.node.at),
-            None => error,
-        }
+        error
+            .doing(format!("changing field {} of {}", spec.path, resource.describe()))
+            .at_object(resource)
     })
 }
 

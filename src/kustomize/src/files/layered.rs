@@ -36,6 +36,12 @@ impl<Upper: Files, Lower: Files> Files for Layered<Upper, Lower> {
         // The lower layer knows about symbolic links; the upper one only answers for what it alone has.
         self.lower.canonical(path).or_else(|_| self.upper.canonical(path))
     }
+
+    fn names(&self, directory: &Path) -> Vec<String> {
+        let mut names = self.upper.names(directory);
+        names.extend(self.lower.names(directory));
+        names
+    }
 }
 
 impl<F: Files + ?Sized> Files for &F {
@@ -49,5 +55,9 @@ impl<F: Files + ?Sized> Files for &F {
 
     fn canonical(&self, path: &Path) -> io::Result<PathBuf> {
         (**self).canonical(path)
+    }
+
+    fn names(&self, directory: &Path) -> Vec<String> {
+        (**self).names(directory)
     }
 }

@@ -5,6 +5,7 @@ use super::make::{secret_data, text_node};
 use crate::error::{Result, fail};
 use crate::resource::{Behavior, Resource};
 use crate::resources::Resources;
+use crate::suggest;
 use crate::yaml::{Mapping, Node};
 
 /// Adds generated objects, each by its own behavior.
@@ -17,16 +18,16 @@ fn absorb_one(resources: &mut Resources, mut new: Resource) -> Result<()> {
     let position = match (matches.as_slice(), new.behavior) {
         ([], Behavior::Merge | Behavior::Replace) => {
             let word = if new.behavior == Behavior::Merge { "merge into" } else { "replace" };
-            return Err(fail!(NoMatch, "there is no {} to {word}", new.describe()));
+            let error = fail!(NoMatch, "there is no {} to {word}", new.describe());
+            return Err(error.maybe_help(suggest::for_id(resources, &new.id())));
         }
         ([], _) => return resources.append(new),
         ([position], Behavior::Merge | Behavior::Replace) => *position,
-        ([_], _) => {
-            return Err(fail!(
-                Conflict,
-                "{} is there already; its generator needs behavior: merge or replace",
-                new.describe()
-            ));
+        ([position], _) => {
+            let old = resources.get(*position);
+            return Err(fail!(Conflict, "{} is there already", new.describe())
+                .with_related(old, "the other one")
+                .with_help("to change the other one, say `behavior: merge` or `behavior: replace`"));
         }
         _ => {
             return Err(fail!(

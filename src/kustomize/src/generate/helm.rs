@@ -21,8 +21,8 @@ pub fn inflate(
 ) -> Result<Vec<Resource>> {
     let options = loader.context.options;
     if !options.enable_helm {
-        let what = format!("the helm chart {:?}", chart.name);
-        return Err(ErrorKind::Unsupported { what, instead: "pass --enable-helm" }.into());
+        let error = Error::new(ErrorKind::Unsupported(format!("the helm chart {:?}", chart.name)));
+        return Err(error.with_help("pass --enable-helm, and have the helm command installed"));
     }
     if chart.name.is_empty() {
         return Err(fail!(Field, "an entry of helmCharts needs the name of a chart"));

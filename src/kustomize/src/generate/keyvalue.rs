@@ -4,29 +4,36 @@ use crate::error::{Error, ErrorKind, Result, fail};
 use crate::kustomization::KeyValueSources;
 use crate::load::Loader;
 use std::collections::BTreeMap;
+use std::path::Path;
 
 /// Data by key; a value may be binary.
 pub type Data = BTreeMap<String, Vec<u8>>;
 
 /// Collects the data of one object; a key given twice is an error.
-pub fn collect(loader: &Loader<'_>, name: &str, sources: &KeyValueSources) -> Result<Data> {
+///
+/// `file` is where the generator stands.
+pub fn collect(loader: &Loader<'_>, file: &Path, sources: &KeyValueSources) -> Result<Data> {
     let mut data = Data::new();
     let mut put = |key: String, value: Vec<u8>| match data.insert(key.clone(), value) {
         None => Ok(()),
-        Some(_) => Err(fail!(Conflict, "the generator of {name:?} has the key {key:?} twice")),
+        Some(_) => Err(fail!(Conflict, "this generator has the key {key:?} twice")),
     };
-    for file in &sources.envs {
-        for (key, value) in env_file(loader, file)? {
-            put(key, value.into_bytes())?;
-        }
+    for source in &sources.envs {
+        env_file(loader, source)
+            .and_then(|pairs| {
+                pairs.into_iter().try_for_each(|(key, value)| put(key, value.into_bytes()))
+            })
+            .map_err(|error| error.at(file, source.at))?;
     }
     for literal in &sources.literals {
-        let (key, value) = split_literal(literal)?;
-        put(key.to_owned(), value.as_bytes().to_vec())?;
+        split_literal(literal)
+            .and_then(|(key, value)| put(key.to_owned(), value.as_bytes().to_vec()))
+            .map_err(|error| error.at(file, literal.at))?;
     }
-    for file in &sources.files {
-        let (key, path) = split_file(file)?;
-        put(key.to_owned(), loader.bytes(path)?)?;
+    for source in &sources.files {
+        split_file(source)
+            .and_then(|(key, path)| put(key.to_owned(), loader.bytes(path)?))
+            .map_err(|error| error.at(file, source.at))?;
     }
     Ok(data)
 }
@@ -35,7 +42,8 @@ pub fn collect(loader: &Loader<'_>, name: &str, sources: &KeyValueSources) -> Re
 fn split_literal(literal: &str) -> Result<(&str, &str)> {
     match literal.split_once('=') {
         Some((key, value)) if !key.is_empty() => Ok((key, unquote(value))),
-        _ => Err(fail!(Field, "the literal {literal:?} must be key=value")),
+        _ => Err(fail!(Field, "the literal {literal:?} has no key before an =")
+            .with_help("write it as key=value")),
     }
 }
 
@@ -51,7 +59,8 @@ fn split_file(source: &str) -> Result<(&str, &str)> {
         ["", _] => Err(fail!(Field, "the file {source:?} has no key before the =")),
         [_, ""] => Err(fail!(Field, "the file {source:?} has no path after the =")),
         [key, path] => Ok((key, path)),
-        _ => Err(fail!(Field, "the file {source:?} has more than one =")),
+        _ => Err(fail!(Field, "the file {source:?} has more than one =")
+            .with_help("write it as path or key=path")),
     }
 }
 

@@ -7,6 +7,7 @@ use crate::load::Loader;
 use crate::resource::{Resource, mapping_at, set_scalar};
 use crate::yaml::{Mapping, Node, Scalar, Style, Tag};
 use base64::Engine;
+use std::path::Path;
 
 /// How many characters of base64 go on one line.
 const BASE64_LINE: usize = 70;
@@ -14,10 +15,11 @@ const BASE64_LINE: usize = 70;
 /// Makes a ConfigMap.
 pub fn config_map(
     loader: &Loader<'_>,
+    file: &Path,
     args: &GeneratorArgs,
     options: &GeneratorOptions,
 ) -> Result<Resource> {
-    let data = collect(loader, &args.name, &args.sources)?;
+    let data = collect(loader, file, &args.sources)?;
     let mut root = base("ConfigMap", args)?;
     for (key, value) in data {
         let (field, value) = match String::from_utf8(value) {
@@ -34,10 +36,11 @@ pub fn config_map(
 /// Makes a Secret.
 pub fn secret(
     loader: &Loader<'_>,
+    file: &Path,
     args: &GeneratorArgs,
     options: &GeneratorOptions,
 ) -> Result<Resource> {
-    let data = collect(loader, &args.name, &args.sources)?;
+    let data = collect(loader, file, &args.sources)?;
     let mut root = base("Secret", args)?;
     let secret_type = if args.secret_type.is_empty() { "Opaque" } else { &args.secret_type };
     root.insert("type", Node::string(secret_type));

@@ -1,6 +1,6 @@
 //! Entries of `configMapGenerator` and `secretGenerator`.
 
-use crate::decode::Reading;
+use crate::decode::{Reading, Text};
 use crate::error::Result;
 use crate::resource::Behavior;
 use crate::yaml::{Mark, Node};
@@ -11,6 +11,8 @@ pub struct GeneratorArgs {
     pub name: String,
     pub namespace: String,
     pub behavior: Behavior,
+    /// A behavior that kustomize doesn't know, and therefore takes for none.
+    pub unknown_behavior: Option<Text>,
     pub sources: KeyValueSources,
     pub options: Option<GeneratorOptions>,
     /// The type of a Secret.
@@ -22,11 +24,11 @@ pub struct GeneratorArgs {
 #[derive(Clone, Debug, Default)]
 pub struct KeyValueSources {
     /// `key=value`
-    pub literals: Vec<String>,
+    pub literals: Vec<Text>,
     /// `path` or `key=path`
-    pub files: Vec<String>,
+    pub files: Vec<Text>,
     /// Files of `key=value` lines.
-    pub envs: Vec<String>,
+    pub envs: Vec<Text>,
 }
 
 /// What else generated objects get.
@@ -58,25 +60,35 @@ impl GeneratorOptions {
     }
 }
 
+/// The behaviors there are.
+pub const BEHAVIORS: [&str; 3] = ["create", "merge", "replace"];
+
+/// Nothing and `unspecified` are good as well.
+fn is_behavior(text: &str) -> bool {
+    matches!(text, "" | "unspecified") || BEHAVIORS.contains(&text)
+}
+
 /// Reads an entry of a generator list, or the configuration of a generator in a file of its own.
 pub fn read_generator(reading: Reading<'_>, node: &Node, secret: bool) -> Result<GeneratorArgs> {
     let what =
         if secret { "an entry of secretGenerator" } else { "an entry of configMapGenerator" };
     let fields = reading.fields(what, node)?;
-    let mut envs = fields.strings("envs")?;
-    envs.extend(fields.optional_string("env")?.filter(|path| !path.is_empty()));
+    let mut envs = fields.texts("envs")?;
+    envs.extend(Some(fields.text("env")?).filter(|path| !path.is_empty()));
+    let behavior = fields.text("behavior")?;
     let args = GeneratorArgs {
         name: fields.string("name")?,
         namespace: fields.string("namespace")?,
-        behavior: match fields.string("behavior")?.as_str() {
+        behavior: match &*behavior {
             "create" => Behavior::Create,
             "replace" => Behavior::Replace,
             "merge" => Behavior::Merge,
             _ => Behavior::Unspecified,
         },
+        unknown_behavior: Some(behavior).filter(|text| !is_behavior(text)),
         sources: KeyValueSources {
-            literals: fields.strings("literals")?,
-            files: fields.strings("files")?,
+            literals: fields.texts("literals")?,
+            files: fields.texts("files")?,
             envs,
         },
         options: fields.optional("options", read_options)?,

@@ -2,7 +2,7 @@
 
 use crate::decode::Reading;
 use crate::error::Result;
-use crate::yaml::Node;
+use crate::yaml::{Mark, Node};
 
 /// Settings for all charts of a kustomization.
 #[derive(Clone, Debug, Default)]
@@ -31,6 +31,7 @@ pub struct HelmChart {
     pub name_template: String,
     pub debug: bool,
     pub devel: bool,
+    pub at: Mark,
 }
 
 pub fn read_globals(reading: Reading<'_>, node: &Node) -> Result<HelmGlobals> {
@@ -63,6 +64,7 @@ pub fn read_chart(reading: Reading<'_>, node: &Node) -> Result<HelmChart> {
         name_template: fields.string("nameTemplate")?,
         debug: fields.bool("debug")?,
         devel: fields.bool("devel")?,
+        at: node.at,
     };
     fields.finish()?;
     Ok(chart)
@@ -79,6 +81,7 @@ pub fn read_inline_chart(reading: Reading<'_>, node: &Node) -> Result<(HelmChart
         values_inline: fields.get("valuesLocal").cloned(),
         values_merge: fields.string("valuesMerge")?,
         release_name: fields.string("releaseName")?,
+        at: node.at,
         ..HelmChart::default()
     };
     let globals = HelmGlobals {

@@ -6,7 +6,7 @@ mod read;
 mod replacements;
 mod transformers;
 
-pub use generators::{GeneratorArgs, GeneratorOptions, KeyValueSources, read_generator};
+pub use generators::{BEHAVIORS, GeneratorArgs, GeneratorOptions, KeyValueSources, read_generator};
 pub use helm::{HelmChart, HelmGlobals, read_chart};
 pub use read::{Kustomization, Order, SortOptions, Variable, file_names, read_kustomization};
 pub use replacements::{

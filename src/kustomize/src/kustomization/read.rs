@@ -6,10 +6,13 @@ use super::replacements::{ReplacementField, read_replacement_field};
 use super::transformers::{
     Image, Label, PatchEntry, Replica, read_image, read_label, read_patch, read_replica,
 };
-use crate::decode::Reading;
+use crate::decode::{Reading, Text};
 use crate::error::{ErrorKind, Result};
 use crate::id::Gvk;
-use crate::yaml::Node;
+use crate::suggest::nearest;
+use crate::yaml::{Mark, Node};
+use std::path::Path;
+use std::sync::Arc;
 
 /// The names a kustomization file may have, in the order they are tried.
 const NAMES: &[&str] = &["kustomization.yaml", "kustomization.yml", "Kustomization"];
@@ -27,13 +30,14 @@ pub fn file_names() -> &'static [&'static str] {
 pub struct Kustomization {
     pub is_component: bool,
     pub openapi: Vec<(String, String)>,
+    pub openapi_at: Mark,
     pub name_prefix: String,
     pub name_suffix: String,
     pub namespace: String,
     pub common_labels: Vec<(String, String)>,
     pub labels: Vec<Label>,
     pub common_annotations: Vec<(String, String)>,
-    pub patches_strategic_merge: Vec<String>,
+    pub patches_strategic_merge: Vec<Text>,
     pub patches_json6902: Vec<PatchEntry>,
     pub patches: Vec<PatchEntry>,
     pub images: Vec<Image>,
@@ -41,25 +45,22 @@ pub struct Kustomization {
     pub replicas: Vec<Replica>,
     pub variables: Vec<Variable>,
     pub sort_options: Option<SortOptions>,
-    pub resources: Vec<Named>,
-    pub components: Vec<Named>,
-    pub crds: Vec<String>,
+    pub resources: Vec<Text>,
+    pub components: Vec<Text>,
+    pub crds: Vec<Text>,
     pub config_maps: Vec<GeneratorArgs>,
     pub secrets: Vec<GeneratorArgs>,
     pub helm_globals: Option<HelmGlobals>,
     pub helm_charts: Vec<HelmChart>,
     pub generator_options: Option<GeneratorOptions>,
-    pub configurations: Vec<String>,
-    pub generators: Vec<String>,
-    pub transformers: Vec<String>,
-    pub validators: Vec<String>,
+    pub configurations: Vec<Text>,
+    pub generators: Vec<Text>,
+    pub transformers: Vec<Text>,
+    pub validators: Vec<Text>,
     pub build_metadata: Vec<String>,
-    /// Deprecated fields that are in use, and what to use instead.
-    pub deprecated: Vec<(&'static str, &'static str)>,
+    /// Deprecated fields that are in use, what to use instead, and where they stand.
+    pub deprecated: Vec<(&'static str, &'static str, Mark)>,
 }
-
-/// A path or URL and where it stands.
-pub type Named = (String, crate::yaml::Mark);
 
 /// A variable: a name for a field of an object.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -69,6 +70,8 @@ pub struct Variable {
     pub target_name: String,
     pub target_namespace: String,
     pub field_path: String,
+    pub file: Arc<Path>,
+    pub at: Mark,
 }
 
 /// How the output is ordered.
@@ -100,19 +103,17 @@ pub fn read_kustomization(reading: Reading<'_>, node: &Node) -> Result<Kustomiza
     let kind = fields.string("kind")?;
     let api_version = fields.string("apiVersion")?;
     fields.optional("metadata", read_metadata)?;
-    let named = |name: &'static str| -> Result<Vec<Named>> {
-        fields.each(name, |reading, item| Ok((reading.string(name, item)?, item.at)))
-    };
     let mut this = Kustomization {
         is_component: kind == COMPONENT.1,
         openapi: fields.string_map("openapi")?,
+        openapi_at: fields.place("openapi"),
         name_prefix: fields.string("namePrefix")?,
         name_suffix: fields.string("nameSuffix")?,
         namespace: fields.string("namespace")?,
         common_labels: fields.string_map("commonLabels")?,
         labels: fields.each("labels", read_label)?,
         common_annotations: fields.string_map("commonAnnotations")?,
-        patches_strategic_merge: fields.strings("patchesStrategicMerge")?,
+        patches_strategic_merge: fields.texts("patchesStrategicMerge")?,
         patches_json6902: fields.each("patchesJson6902", read_patch)?,
         patches: fields.each("patches", read_patch)?,
         images: fields.each("images", read_image)?,
@@ -120,9 +121,9 @@ pub fn read_kustomization(reading: Reading<'_>, node: &Node) -> Result<Kustomiza
         replicas: fields.each("replicas", read_replica)?,
         variables: fields.each("vars", read_variable)?,
         sort_options: fields.optional("sortOptions", read_sort_options)?,
-        resources: named("resources")?,
-        components: named("components")?,
-        crds: fields.strings("crds")?,
+        resources: fields.texts("resources")?,
+        components: fields.texts("components")?,
+        crds: fields.texts("crds")?,
         config_maps: fields
             .each("configMapGenerator", |reading, node| read_generator(reading, node, false))?,
         secrets: fields
@@ -130,14 +131,14 @@ pub fn read_kustomization(reading: Reading<'_>, node: &Node) -> Result<Kustomiza
         helm_globals: fields.optional("helmGlobals", read_globals)?,
         helm_charts: fields.each("helmCharts", read_chart)?,
         generator_options: fields.optional("generatorOptions", read_options)?,
-        configurations: fields.strings("configurations")?,
-        generators: fields.strings("generators")?,
-        transformers: fields.strings("transformers")?,
-        validators: fields.strings("validators")?,
+        configurations: fields.texts("configurations")?,
+        generators: fields.texts("generators")?,
+        transformers: fields.texts("transformers")?,
+        validators: fields.texts("validators")?,
         build_metadata: fields.strings("buildMetadata")?,
         deprecated: Vec::new(),
     };
-    this.resources.extend(named("bases")?);
+    this.resources.extend(fields.texts("bases")?);
     this.images.extend(fields.each("imageTags", read_image)?);
     for (chart, globals) in fields.each("helmChartInflationGenerator", read_inline_chart)? {
         this.helm_charts.push(chart);
@@ -152,7 +153,7 @@ pub fn read_kustomization(reading: Reading<'_>, node: &Node) -> Result<Kustomiza
         ("vars", "replacements"),
     ] {
         if fields.get(field).is_some() {
-            this.deprecated.push((field, instead));
+            this.deprecated.push((field, instead, fields.place(field)));
         }
     }
     let is_empty = node.as_mapping().is_none_or(|mapping| {
@@ -175,8 +176,10 @@ pub fn read_kustomization(reading: Reading<'_>, node: &Node) -> Result<Kustomiza
     check_kind(reading, node, &kind, &api_version)?;
     if is_empty {
         let reason = "it says nothing: no resources, no generators, no changes".to_owned();
+        let kind = ErrorKind::Invalid { field: "the kustomization".to_owned(), reason };
         return Err(reading
-            .fail(ErrorKind::Invalid { field: "the kustomization".to_owned(), reason }, node.at));
+            .fail(kind, node.at)
+            .with_help("list the files of your objects under `resources`"));
     }
     Ok(this)
 }
@@ -191,10 +194,10 @@ fn check_kind(reading: Reading<'_>, node: &Node, kind: &str, api_version: &str) 
         kind if kind == KUSTOMIZATION.1 => KUSTOMIZATION,
         kind if kind == COMPONENT.1 => COMPONENT,
         _ => {
-            return Err(invalid(
-                "kind",
-                format!("must be Kustomization or Component, not {kind:?}"),
-            ));
+            let error =
+                invalid("kind", format!("must be Kustomization or Component, not {kind:?}"));
+            let near = nearest(kind, [KUSTOMIZATION.1, COMPONENT.1]);
+            return Err(error.maybe_help(near.map(|name| format!("did you mean {name:?}?"))));
         }
     };
     if !api_version.is_empty() && api_version != expected.0 {
@@ -247,7 +250,8 @@ fn read_variable(reading: Reading<'_>, node: &Node) -> Result<Variable> {
     let (target, target_name, target_namespace) = target.unwrap_or_default();
     let field_path =
         field_path.filter(|path| !path.is_empty()).unwrap_or_else(|| DEFAULT_FIELD_PATH.to_owned());
-    Ok(Variable { name, target, target_name, target_namespace, field_path })
+    let file = Arc::from(reading.file);
+    Ok(Variable { name, target, target_name, target_namespace, field_path, file, at: node.at })
 }
 
 fn read_sort_options(reading: Reading<'_>, node: &Node) -> Result<SortOptions> {
@@ -257,10 +261,8 @@ fn read_sort_options(reading: Reading<'_>, node: &Node) -> Result<SortOptions> {
         "fifo" => Order::Fifo,
         other => {
             let reason = format!("must be legacy or fifo, not {other:?}");
-            return Err(reading.fail(
-                ErrorKind::Invalid { field: "sortOptions.order".to_owned(), reason },
-                node.at,
-            ));
+            let kind = ErrorKind::Invalid { field: "sortOptions.order".to_owned(), reason };
+            return Err(reading.fail(kind, fields.place("order")));
         }
     };
     let legacy = fields.optional("legacySortOptions", |reading, node| {

@@ -2,7 +2,7 @@
 
 use super::read::DEFAULT_FIELD_PATH;
 use super::transformers::read_selector;
-use crate::decode::Reading;
+use crate::decode::{Reading, Text};
 use crate::error::Result;
 use crate::id::Gvk;
 use crate::selector::Selector;
@@ -11,7 +11,7 @@ use crate::yaml::{Mark, Node};
 /// An entry of `replacements`: written out, or in a file.
 #[derive(Clone, Debug)]
 pub struct ReplacementField {
-    pub path: String,
+    pub path: Text,
     pub replacement: Replacement,
 }
 
@@ -32,6 +32,7 @@ pub struct Source {
     pub namespace: String,
     pub field_path: String,
     pub options: Option<FieldOptions>,
+    pub at: Mark,
 }
 
 /// The objects and fields that the value goes to.
@@ -41,6 +42,7 @@ pub struct Target {
     pub reject: Vec<Selector>,
     pub field_paths: Vec<String>,
     pub options: Option<FieldOptions>,
+    pub at: Mark,
 }
 
 /// Which part of a field is meant, and whether to make a missing one.
@@ -53,7 +55,7 @@ pub struct FieldOptions {
 
 pub fn read_replacement_field(reading: Reading<'_>, node: &Node) -> Result<ReplacementField> {
     let fields = reading.fields("an entry of replacements", node)?;
-    let path = fields.string("path")?;
+    let path = fields.text("path")?;
     let replacement = read_body(&fields)?;
     fields.finish()?;
     Ok(ReplacementField { path, replacement })
@@ -98,6 +100,7 @@ fn read_source(reading: Reading<'_>, node: &Node) -> Result<Source> {
         namespace: fields.string("namespace")?,
         field_path: if path.is_empty() { DEFAULT_FIELD_PATH.to_owned() } else { path },
         options: fields.optional("options", read_field_options)?,
+        at: node.at,
     };
     fields.finish()?;
     Ok(source)
@@ -114,6 +117,7 @@ fn read_target(reading: Reading<'_>, node: &Node) -> Result<Target> {
         reject: fields.each("reject", read_selector)?,
         field_paths,
         options: fields.optional("options", read_field_options)?,
+        at: node.at,
     };
     fields.finish()?;
     Ok(target)

@@ -1,7 +1,7 @@
 //! Entries of `images`, `replicas`, `labels` and `patches`.
 
 use crate::config::{FieldSpec, field_specs};
-use crate::decode::Reading;
+use crate::decode::{Reading, Text};
 use crate::error::Result;
 use crate::id::Gvk;
 use crate::selector::Selector;
@@ -39,13 +39,11 @@ pub struct Label {
 /// An entry of `patches` or `patchesJson6902`.
 #[derive(Clone, Debug, Default)]
 pub struct PatchEntry {
-    pub path: String,
-    pub patch: String,
+    pub path: Text,
+    pub patch: Text,
     pub target: Option<Selector>,
     pub options: PatchOptions,
     pub at: Mark,
-    /// Where the text of an inline patch begins.
-    pub patch_at: Mark,
 }
 
 /// What a patch may do besides changing fields.
@@ -102,12 +100,11 @@ pub fn read_patch(reading: Reading<'_>, node: &Node) -> Result<PatchEntry> {
         Ok(options)
     })?;
     let patch = PatchEntry {
-        path: fields.string("path")?,
-        patch: fields.string("patch")?,
+        path: fields.text("path")?,
+        patch: fields.text("patch")?,
         target: fields.optional("target", read_selector)?,
         options: options.unwrap_or_default(),
         at: node.at,
-        patch_at: fields.get("patch").map_or(node.at, |node| node.at),
     };
     fields.finish()?;
     Ok(patch)
@@ -125,6 +122,7 @@ pub fn read_selector(reading: Reading<'_>, node: &Node) -> Result<Selector> {
         namespace: fields.string("namespace")?,
         annotations: fields.string("annotationSelector")?,
         labels: fields.string("labelSelector")?,
+        at: node.at,
     };
     fields.finish()?;
     Ok(selector)

@@ -2,17 +2,25 @@
 //!
 //! `replace` of a missing key adds it, indexes may be negative, and `add` of an index counts the new element too.
 
-use crate::error::{Result, fail};
-use crate::yaml::{Dialect, Node, ParseOptions, from_json, parse_document, to_json};
+use crate::error::{Error, Result, fail};
+use crate::suggest;
+use crate::yaml::{Dialect, Mark, Node, ParseOptions, from_json, parse_document, to_json};
 use serde_json::{Map, Value};
+use std::path::{Path, PathBuf};
 
 /// The longest list that a patch may build, so that `copy` can't double an object for ever.
 const MAX_COPIED_BYTES: usize = 64 << 20;
+
+/// The operations that there are.
+const OPERATIONS: &str = "there are: add, remove, replace, move, copy, test";
 
 /// A list of operations.
 #[derive(Clone, Debug)]
 pub struct JsonPatch {
     operations: Vec<Operation>,
+    /// The file that the patch stands in, and where in it each operation begins.
+    file: PathBuf,
+    marks: Vec<Mark>,
 }
 
 #[derive(Clone, Debug)]
@@ -24,21 +32,31 @@ struct Operation {
 }
 
 impl JsonPatch {
-    /// Reads a patch, which may be JSON or YAML.
-    pub fn parse(text: &str) -> Result<Self> {
+    /// Reads a patch, which may be JSON or YAML, from a file with so many lines before it.
+    pub fn parse(text: &str, file: &Path, line_offset: u32) -> Result<Self> {
+        let node = parse_document(text, ParseOptions { line_offset, ..ParseOptions::CONFIG });
+        let items = node.iter().flatten().filter_map(Node::as_sequence);
+        let marks = items.flat_map(|list| &list.items).map(|item| item.at).collect();
         let value = if text.starts_with('[') {
-            serde_json::from_str(text).map_err(|error| fail!(Patch, "not a JSON patch: {error}"))?
+            serde_json::from_str(text).map_err(|error| not_json(&error, file, line_offset))?
         } else {
-            let node = parse_document(text, ParseOptions::CONFIG)
-                .map_err(|error| fail!(Patch, "{error}"))?;
+            let node = node.map_err(|error| Error::yaml(&error, file))?;
             let node = node.unwrap_or_else(Node::null);
             to_json(&node, Dialect::V2).map_err(|error| fail!(Patch, "{error}"))?
         };
         let Value::Array(items) = value else {
             return Err(fail!(Patch, "a JSON patch is a list of operations"));
         };
-        let operations: Result<Vec<_>> = items.into_iter().map(Operation::new).collect();
-        Ok(Self { operations: operations? })
+        let marks: Vec<Mark> = marks;
+        let place = |position: usize| marks.get(position).copied().unwrap_or_default();
+        let operations = items.into_iter().enumerate().map(|(position, item)| {
+            Operation::new(item).map_err(|error| error.at(file, place(position)))
+        });
+        Ok(Self {
+            operations: operations.collect::<Result<_>>()?,
+            file: file.to_owned(),
+            marks,
+        })
     }
 
     pub fn is_empty(&self) -> bool {
@@ -49,8 +67,15 @@ impl JsonPatch {
     pub fn apply(&self, node: &Node) -> Result<Node> {
         let mut document = to_json(node, Dialect::V3).map_err(|error| fail!(Patch, "{error}"))?;
         let mut copied = 0;
-        for operation in &self.operations {
-            operation.apply(&mut document, &mut copied)?;
+        for (position, operation) in self.operations.iter().enumerate() {
+            operation.apply(&mut document, &mut copied).map_err(|error| {
+                let path = operation.path.as_deref().unwrap_or_default();
+                let error = error.maybe_help(suggest::in_json(&document, path));
+                match self.marks.get(position) {
+                    Some(mark) => error.at(&self.file, *mark),
+                    None => error,
+                }
+            })?;
         }
         if !document.is_object() {
             return Err(fail!(Patch, "the patch leaves something that isn't an object"));
@@ -107,7 +132,8 @@ impl Operation {
                 add(document, path, value)
             }
             "test" => self.test(document, path),
-            other => Err(fail!(Patch, "unknown operation {other:?}")),
+            "" => Err(fail!(Patch, "an operation without an op").with_help(OPERATIONS)),
+            other => Err(fail!(Patch, "unknown operation {other:?}").with_help(OPERATIONS)),
         }
     }
 
@@ -133,9 +159,27 @@ impl Operation {
         if found.unwrap_or(&Value::Null) == self.value.as_ref().unwrap_or(&Value::Null) {
             Ok(())
         } else {
-            Err(fail!(Patch, "test of {path} failed"))
+            let shown = |value: Option<&Value>| match value {
+                Some(value) => value.to_string(),
+                None => "nothing".to_owned(),
+            };
+            let (wanted, found) = (shown(self.value.as_ref()), shown(found));
+            Err(fail!(Patch, "the test of {path} failed: it is {found}, not {wanted}")
+                .with_help("the patch was written for another object; read both again"))
         }
     }
+}
+
+/// Text that isn't JSON, with the place of what is wrong with it.
+fn not_json(error: &serde_json::Error, file: &Path, line_offset: u32) -> Error {
+    let number = |number: usize| u32::try_from(number).unwrap_or(u32::MAX);
+    let at = Mark {
+        line: number(error.line()).saturating_add(line_offset),
+        column: number(error.column()).max(1),
+    };
+    let text = error.to_string();
+    let reason = text.split(" at line ").next().unwrap_or_default();
+    fail!(Patch, "not JSON: {reason}").at(file, at)
 }
 
 enum Parent<'a> {
@@ -145,7 +189,7 @@ enum Parent<'a> {
 
 /// The map or list that a path's last part is in, and that part.
 fn parent<'a>(document: &'a mut Value, path: &str) -> Result<(Parent<'a>, String)> {
-    let missing = || fail!(Patch, "{path} is not in the object");
+    let missing = || fail!(Patch, "there is no {path} in the object");
     let (way, last) = path.rsplit_once('/').ok_or_else(missing)?;
     let mut current = document;
     for part in way.split('/').skip(1) {
@@ -193,7 +237,7 @@ fn add(document: &mut Value, path: &str, value: Value) -> Result<()> {
 fn remove(document: &mut Value, path: &str) -> Result<Value> {
     match parent(document, path)? {
         (Parent::Map(map), key) => {
-            map.remove(&key).ok_or_else(|| fail!(Patch, "{path} is not in the object"))
+            map.remove(&key).ok_or_else(|| fail!(Patch, "there is no {path} in the object"))
         }
         (Parent::List(list), key) => {
             let at = index(&key, list.len(), path)?;

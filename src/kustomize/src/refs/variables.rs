@@ -6,6 +6,8 @@ use crate::fieldpath;
 use crate::id::Id;
 use crate::kustomization::Variable;
 use crate::resources::Resources;
+use crate::selector::Selector;
+use crate::suggest;
 use crate::yaml::{Dialect, Node, Scalar, Style, Tag, Typed, Value, go_json_number, typed};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -19,8 +21,10 @@ struct Replacement {
 /// Adds variables to those of the bases; each name may be used once.
 pub fn merge(all: &mut Vec<Variable>, more: Vec<Variable>) -> Result<()> {
     for variable in more {
-        if all.iter().any(|known| known.name == variable.name) {
-            return Err(fail!(Conflict, "the variable {:?} is defined twice", variable.name));
+        if let Some(known) = all.iter().find(|known| known.name == variable.name) {
+            let error = fail!(Conflict, "the variable {:?} is defined twice", variable.name);
+            let first = format!("the other one is in {}:{}", known.file.display(), known.at.line);
+            return Err(error.at(&variable.file, variable.at).with_help(first));
         }
         all.push(variable);
     }
@@ -45,29 +49,31 @@ pub fn attach(resources: &mut Resources, variables: &[Variable]) -> Result<()> {
             [position] => resources.contents_mut()[position].variables.push(variable.name.clone()),
             ref several => {
                 let count = several.len();
-                return Err(fail!(
-                    Ambiguous,
-                    "the variable {:?} could mean {count} objects",
-                    variable.name
-                ));
+                let error =
+                    fail!(Ambiguous, "the variable {:?} could mean {count} objects", variable.name);
+                return Err(error
+                    .at(&variable.file, variable.at)
+                    .with_help("say the namespace in its objref"));
             }
         }
     }
     Ok(())
 }
 
-/// Replaces every variable; returns the names of those that nothing refers to.
-pub fn resolve(
+/// Replaces every variable; returns those that nothing refers to.
+pub fn resolve<'a>(
     resources: &mut Resources,
-    variables: &[Variable],
+    variables: &'a [Variable],
     config: &Config,
-) -> Result<Vec<String>> {
+) -> Result<Vec<&'a Variable>> {
     if variables.is_empty() {
         return Ok(Vec::new());
     }
     let mut values = BTreeMap::new();
     for variable in variables {
-        values.insert(variable.name.clone(), value_of(resources, variable)?);
+        let value = value_of(resources, variable)
+            .map_err(|error| error.at(&variable.file, variable.at))?;
+        values.insert(variable.name.clone(), value);
     }
     let mut used = BTreeSet::new();
     let mut change = |node: &mut Node| replace(node, &values, &mut used);
@@ -76,17 +82,20 @@ pub fn resolve(
             apply(resource, spec, Create::Nothing, &mut change)?;
         }
     }
-    Ok(values.into_keys().filter(|name| !used.contains(name)).collect())
+    Ok(variables.iter().filter(|variable| !used.contains(&variable.name)).collect())
 }
 
 fn value_of(resources: &Resources, variable: &Variable) -> Result<Option<Replacement>> {
     let holder = resources.iter().find(|resource| resource.variables.contains(&variable.name));
     let Some(holder) = holder else {
-        return Err(fail!(
-            NoMatch,
-            "the variable {:?} refers to no object of this build",
-            variable.name
-        ));
+        let error =
+            fail!(NoMatch, "the variable {:?} refers to no object of this build", variable.name);
+        let target = Selector::exactly(
+            &variable.target,
+            &variable.target_name,
+            &variable.target_namespace,
+        );
+        return Err(error.maybe_help(suggest::for_selector(resources, &target)));
     };
     // `a[0]` is written for what is `a.0` elsewhere.
     let path = fieldpath::split(&variable.field_path.replace('[', ".[")).into_iter().map(|part| {
@@ -100,7 +109,8 @@ fn value_of(resources: &Resources, variable: &Variable) -> Result<Option<Replace
     let Some(node) = found else {
         let message =
             format!("the variable {:?} reads {}, which", variable.name, variable.field_path);
-        return Err(fail!(NoMatch, "{message} {} doesn't have", holder.describe()));
+        return Err(fail!(NoMatch, "{message} {} doesn't have", holder.describe())
+            .maybe_help(suggest::in_object(&holder.node, &path)));
     };
     let Some(scalar) = node.as_scalar() else { return Ok(None) };
     let mut text = scalar.text.clone();

@@ -26,12 +26,15 @@ enum Test {
 
 impl LabelSelector {
     /// Reads a selector; an empty one takes everything.
-    pub fn parse(text: &str) -> Result<Self> {
+    pub fn parse(field: &str, text: &str) -> Result<Self> {
         let requirements: Result<Vec<_>> = split(text)
             .into_iter()
             .map(|part| Requirement::parse(part).ok_or(part))
             .map(|parsed| {
-                parsed.map_err(|part| fail!(Field, "{part:?} in {text:?} is not a label selector"))
+                parsed.map_err(|part| {
+                    let error = fail!(Field, "{field}: {part:?} is not a requirement on labels");
+                    error.with_help("write it like: app=web,tier in (front,back),!old")
+                })
             })
             .collect();
         Ok(Self { requirements: requirements? })

@@ -3,11 +3,12 @@
 mod transformers;
 
 use crate::config::{Config, from_crds, read_config};
-use crate::decode::Reading;
+use crate::decode::{Reading, Text};
 use crate::error::{Error, ErrorKind, Result, fail};
 use crate::generate;
+use crate::inline;
 use crate::kustomization::{
-    GeneratorArgs, GeneratorOptions, Kustomization, Variable, file_names, read_kustomization,
+    BEHAVIORS, GeneratorArgs, GeneratorOptions, Kustomization, Variable, file_names, read_kustomization,
 };
 use crate::load::Loader;
 use crate::objects::parse_objects;
@@ -16,9 +17,10 @@ use crate::refs::variables;
 use crate::resource::Resource;
 use crate::resources::Resources;
 use crate::transform::plugin;
-use crate::warning::{Warning, WarningKind};
-use crate::yaml::{Dialect, ParseOptions, parse_document};
-use std::path::PathBuf;
+use crate::suggest;
+use crate::warning::WarningKind;
+use crate::yaml::{Dialect, ParseOptions, Repeated, parse_noting};
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 /// What a kustomization has gathered so far.
@@ -71,16 +73,21 @@ impl<'a> Target<'a> {
             file_names().iter().copied().filter(|name| loader.exists(name)).collect();
         let name = match names[..] {
             [name] => name,
-            [] => return Err(Error::from(ErrorKind::NoKustomization).in_file(&loader.root)),
+            [] => return Err(no_kustomization(&loader)),
             _ => {
                 return Err(Error::from(ErrorKind::ManyKustomizations(names.join(", ")))
-                    .in_file(&loader.root));
+                    .in_file(&loader.root)
+                    .with_help("keep one of them"));
             }
         };
         let file = loader.path(name);
-        let text = loader.text(name)?;
-        let node = parse_document(&text, ParseOptions::CONFIG)
+        let text = loader.text(name).map_err(|error| error.in_file(&file))?;
+        let mut repeated = Vec::new();
+        let node = parse_noting(&text, ParseOptions::CONFIG, &mut repeated)
             .map_err(|error| Error::yaml(&error, &file))?;
+        for Repeated { key, at, first } in repeated {
+            loader.context.warn(WarningKind::RepeatedKey { key, first }, &file, at);
+        }
         let node = node.unwrap_or_else(crate::yaml::Node::null);
         let reading = Reading {
             file: &file,
@@ -89,12 +96,8 @@ impl<'a> Target<'a> {
             loose_types: false,
         };
         let kustomization = read_kustomization(reading, &node)?;
-        for (field, instead) in &kustomization.deprecated {
-            let place = crate::error::Place { file: file.clone(), line: 0, column: 0 };
-            loader.context.warn(Warning {
-                kind: WarningKind::Deprecated { field, instead },
-                place: Some(place),
-            });
+        for (field, instead, at) in &kustomization.deprecated {
+            loader.context.warn(WarningKind::Deprecated { field, instead }, &file, *at);
         }
         Ok(Self { loader, kustomization, file, origin: None, outer_namespace: String::new() })
     }
@@ -104,25 +107,35 @@ impl<'a> Target<'a> {
         self.origin = (!self.kustomization.build_metadata.is_empty()).then(Origin::default);
     }
 
+    /// Lets the `openapi` field choose the schema.
+    pub fn choose_schema(&self) -> Result<()> {
+        let chosen = self.loader.choose_schema(&self.kustomization.openapi);
+        chosen.map_err(|error| error.at(&self.file, self.kustomization.openapi_at))
+    }
+
+    /// An error of something that an entry names: where the entry stands, and on the way to what.
+    fn loading(&self, error: Error, entry: &Text) -> Error {
+        let below = error.place.is_some();
+        let error = error.at(&self.file, entry.at);
+        // An error of the entry itself doesn't need to hear of it twice.
+        if !below {
+            return error;
+        }
+        let (name, line) = (first_line(entry), entry.at.line);
+        error.doing(format!("loading {name:?}, which {}:{line} names", self.file.display()))
+    }
+
     /// Loads, generates and changes everything, in kustomize's order.
     pub fn accumulate(&mut self, mut acc: Accumulator) -> Result<Accumulator> {
         let resources = std::mem::take(&mut self.kustomization.resources);
-        for (path, at) in &resources {
-            self.add_resource(&mut acc, path).map_err(|error| {
-                error
-                    .at(&self.file, *at)
-                    .doing(format!("loading {path:?} for {}", self.file.display()))
-            })?;
+        for entry in &resources {
+            self.add_resource(&mut acc, entry).map_err(|error| self.loading(error, entry))?;
         }
         self.add_config(&mut acc)?;
         self.run_generators(&mut acc)?;
         let components = std::mem::take(&mut self.kustomization.components);
-        for (path, at) in &components {
-            acc = self.add_component(acc, path).map_err(|error| {
-                error
-                    .at(&self.file, *at)
-                    .doing(format!("loading {path:?} for {}", self.file.display()))
-            })?;
+        for entry in &components {
+            acc = self.add_component(acc, entry).map_err(|error| self.loading(error, entry))?;
         }
         self.run_transformers(&mut acc)?;
         self.run_validators(&mut acc)?;
@@ -140,7 +153,7 @@ impl<'a> Target<'a> {
             return acc.absorb(below);
         }
         if !self.loader.exists(path) && !path.starts_with("http") {
-            return Err(ErrorKind::NoSuchPath(path.to_owned()).into());
+            return Err(self.loader.missing(path));
         }
         for mut resource in parse_objects(&self.loader.text(path)?, &self.loader.path(path), 0)? {
             resource.origin = self.origin.as_ref().map(|origin| origin.join(path));
@@ -159,18 +172,18 @@ impl<'a> Target<'a> {
 
     fn child(&self, path: &str, component: bool) -> Result<Target<'a>> {
         let mut child = Target::load(self.loader.enter(path)?)?;
-        child
-            .loader
-            .choose_schema(&child.kustomization.openapi)
-            .map_err(|error| error.in_file(&child.file))?;
+        child.choose_schema()?;
         match (component, child.kustomization.is_component) {
             (true, false) => {
                 return Err(fail!(BadObject, "{path:?} is listed as a component but is none")
-                    .in_file(&child.file));
+                    .with_help(format!(
+                        "list it under `resources`, or say `kind: Component` in {}",
+                        child.file.display()
+                    )));
             }
             (false, true) => {
-                return Err(fail!(BadObject, "{path:?} is a component; list it under components")
-                    .in_file(&child.file));
+                return Err(fail!(BadObject, "{path:?} is a component, not a base")
+                    .with_help("list it under `components`"));
             }
             _ => {}
         }
@@ -193,39 +206,55 @@ impl<'a> Target<'a> {
 
     fn add_config(&self, acc: &mut Accumulator) -> Result<()> {
         let mut config = Config::builtin();
-        for name in &self.kustomization.configurations {
-            let (path, node) = (self.loader.path(name), self.loader.settings(name)?);
-            let read = read_config(self.loader.reading(&path), &node)?;
-            config =
-                Config::merge(&config, &Arc::new(read)).map_err(|error| error.in_file(&path))?;
+        for entry in &self.kustomization.configurations {
+            let path = self.loader.path(entry);
+            let merged = self
+                .loader
+                .settings(entry)
+                .and_then(|node| read_config(self.loader.reading(&path), &node))
+                .and_then(|read| {
+                    Config::merge(&config, &Arc::new(read)).map_err(|error| error.in_file(&path))
+                });
+            config = merged.map_err(|error| self.loading(error, entry))?;
         }
         acc.merge_config(&config)?;
-        for name in &self.kustomization.crds {
-            let config = from_crds(&self.loader.json(name)?)?;
-            acc.merge_config(&Arc::new(config))
-                .map_err(|error| error.in_file(&self.loader.path(name)))?;
+        for entry in &self.kustomization.crds {
+            let added =
+                self.loader.json(entry).and_then(|document| from_crds(&document)).and_then(
+                    |config| {
+                        let merged = acc.merge_config(&Arc::new(config));
+                        merged.map_err(|error| error.in_file(&self.loader.path(entry)))
+                    },
+                );
+            added.map_err(|error| self.loading(error, entry))?;
         }
         Ok(())
     }
 
     fn run_generators(&self, acc: &mut Accumulator) -> Result<()> {
         let global = self.kustomization.generator_options.as_ref();
-        type Make = fn(&Loader<'_>, &GeneratorArgs, &GeneratorOptions) -> Result<Resource>;
+        type Make =
+            fn(&Loader<'_>, &Path, &GeneratorArgs, &GeneratorOptions) -> Result<Resource>;
         let kinds: [(&str, &[GeneratorArgs], Make); 2] = [
             ("ConfigMapGenerator", &self.kustomization.config_maps, generate::config_map),
             ("SecretGenerator", &self.kustomization.secrets, generate::secret),
         ];
         for (kind, entries, make) in kinds {
             for args in entries {
+                if let Some(behavior) = &args.unknown_behavior {
+                    let near = suggest::nearest(behavior, BEHAVIORS).map(str::to_owned);
+                    let kind =
+                        WarningKind::UnknownBehavior { behavior: behavior.text.clone(), near };
+                    self.loader.context.warn(kind, &self.file, behavior.at);
+                }
                 let options = GeneratorOptions::merged(args.options.as_ref(), global);
-                let made = make(&self.loader, args, &options).map(|mut resource| {
+                let made = make(&self.loader, &self.file, args, &options).map(|mut resource| {
                     resource.origin = self.builtin_origin(kind);
                     resource.file = Some(Arc::from(self.file.as_path()));
                     vec![resource]
                 });
-                made.and_then(|made| generate::absorb(&mut acc.resources, made)).map_err(
-                    |error| error.at(&self.file, args.at).doing(format!("running a {kind}")),
-                )?;
+                made.and_then(|made| generate::absorb(&mut acc.resources, made))
+                    .map_err(|error| error.at(&self.file, args.at))?;
             }
         }
         let globals = self.kustomization.helm_globals.clone().unwrap_or_default();
@@ -237,12 +266,12 @@ impl<'a> Target<'a> {
                 }
             }
             let mut inflated = generate::inflate(&self.loader, &chart, &globals)
-                .map_err(|error| error.in_file(&self.file))?;
+                .map_err(|error| error.at(&self.file, chart.at))?;
             for resource in &mut inflated {
                 resource.origin = self.builtin_origin("HelmChartInflationGenerator");
             }
             generate::absorb(&mut acc.resources, inflated)
-                .map_err(|error| error.in_file(&self.file))?;
+                .map_err(|error| error.at(&self.file, chart.at))?;
         }
         for plugin in self.plugins(&self.kustomization.generators)? {
             let mut generated = plugin::generate(&self.loader, &plugin)?;
@@ -266,11 +295,11 @@ impl<'a> Target<'a> {
     }
 
     /// The settings of transformers or generators: written out in the list, or in files or directories.
-    fn plugins(&self, entries: &[String]) -> Result<Vec<Resource>> {
+    fn plugins(&self, entries: &[Text]) -> Result<Vec<Resource>> {
         let mut acc = Accumulator::default();
         let mut paths = Vec::new();
         for entry in entries {
-            match parse_objects(entry, &self.file, 0) {
+            match inline::objects(&self.loader, &self.file, entry) {
                 Ok(inline) => {
                     for mut resource in inline {
                         let name =
@@ -280,15 +309,32 @@ impl<'a> Target<'a> {
                         acc.resources.append(resource)?;
                     }
                 }
+                Err(error) if entry.contains('\n') => return Err(error),
                 Err(_) => paths.push(entry),
             }
         }
-        for path in paths {
-            self.add_resource(&mut acc, path)
-                .map_err(|error| error.in_file(&self.file).doing(format!("loading {path:?}")))?;
+        for entry in paths {
+            self.add_resource(&mut acc, entry).map_err(|error| self.loading(error, entry))?;
         }
         Ok(acc.resources.into_list())
     }
+}
+
+/// A directory without a kustomization file, and what is in it instead.
+fn no_kustomization(loader: &Loader<'_>) -> Error {
+    let names = loader.context.files.names(&loader.root);
+    let visible = || names.iter().map(String::as_str).filter(|name| !name.starts_with('.'));
+    let near = file_names().iter().find_map(|name| suggest::nearest(name, visible()));
+    let help = match near {
+        Some(near) => Some(format!("rename {near:?} to {:?}", file_names()[0])),
+        None => suggest::listed(visible()).map(|listed| format!("it has: {listed}")),
+    };
+    Error::from(ErrorKind::NoKustomization).in_file(&loader.root).maybe_help(help)
+}
+
+/// The start of an entry, which may be a whole transformer.
+fn first_line(entry: &Text) -> &str {
+    entry.lines().next().unwrap_or_default()
 }
 
 /// The origin of what a plugin makes or changes.

@@ -2,6 +2,7 @@
 
 use super::{Accumulator, Target, plugin_origin};
 use crate::config::{Config, FieldSpec, merge_spec, merge_specs};
+use crate::decode::Text;
 use crate::error::{ErrorKind, Result, fail};
 use crate::kustomization::Label;
 use crate::origin::Origin;
@@ -9,7 +10,7 @@ use crate::resources::Resources;
 use crate::transform::namespace::{Namespace, Subjects};
 use crate::transform::prefix::End;
 use crate::transform::{images, metadata, patches, plugin, prefix, replicas};
-use crate::warning::{Warning, WarningKind};
+use crate::warning::WarningKind;
 
 impl Target<'_> {
     pub(super) fn run_transformers(&mut self, acc: &mut Accumulator) -> Result<()> {
@@ -34,7 +35,7 @@ impl Target<'_> {
                 &self.loader,
                 &self.file,
                 &this.patches_strategic_merge,
-                "",
+                &Text::default(),
                 resources,
             )?;
             done(resources, "PatchStrategicMergeTransformer");
@@ -74,19 +75,27 @@ impl Target<'_> {
             done(resources, "PatchJson6902Transformer");
         }
         for replica in &this.replicas {
-            replicas::set(resources, replica, &config.replicas)
+            let changed = replicas::set(resources, replica, &config.replicas)
                 .map_err(|error| error.at(&self.file, replica.at))?;
+            if !changed {
+                let (name, count) = (replica.name.clone(), replica.count);
+                let kind = WarningKind::ReplicasChangeNothing { name, count };
+                self.loader.context.warn(kind, &self.file, replica.at);
+            }
             done(resources, "ReplicaCountTransformer");
         }
         for image in &this.images {
-            if !images::set(resources, image, &config.images)? {
-                let place = crate::error::Place {
-                    file: self.file.clone(),
-                    line: image.at.line,
-                    column: image.at.column,
-                };
-                let kind = WarningKind::ImageMatchesNothing(image.name.clone());
-                self.loader.context.warn(Warning { kind, place: Some(place) });
+            let name = image.name.clone();
+            let warning = match images::set(resources, image, &config.images)? {
+                images::Effect::Changed => None,
+                images::Effect::Same => Some(WarningKind::ImageChangesNothing(name)),
+                images::Effect::None => {
+                    let near = images::near(resources, &name);
+                    Some(WarningKind::ImageMatchesNothing { name, near })
+                }
+            };
+            if let Some(kind) = warning {
+                self.loader.context.warn(kind, &self.file, image.at);
             }
             done(resources, "ImageTagTransformer");
         }
@@ -104,10 +113,14 @@ impl Target<'_> {
                 crate::yaml::to_yaml(resources.iter().map(|resource| &resource.node))
             };
             let before = print(&acc.resources).map_err(ErrorKind::from)?;
-            plugin::transform(&self.loader, &plugin, &mut acc.resources)?;
+            plugin::transform(&self.loader, &plugin, &mut acc.resources)
+                .map_err(|error| error.in_file(&self.file))?;
             if print(&acc.resources).map_err(ErrorKind::from)? != before {
                 let message = format!("the validator {:?} changes objects", plugin.name());
-                return Err(fail!(Conflict, "{message}").in_file(&self.file));
+                return Err(fail!(Conflict, "{message}")
+                    .at_object(&plugin)
+                    .in_file(&self.file)
+                    .with_help("list it under `transformers` if it is meant to change them"));
             }
         }
         Ok(())

@@ -4,29 +4,44 @@ use crate::config::{Create, FieldSpec, apply};
 use crate::error::{Result, fail};
 use crate::kustomization::Image;
 use crate::resources::Resources;
+use crate::suggest::{listed, nearest};
 use crate::yaml::{Node, Tag, Value};
 use regex::Regex;
 
 /// Lists whose elements have images, wherever they stand.
 const CONTAINER_LISTS: &[&str] = &["containers", "initContainers"];
 
-/// Applies one entry of `images`; says whether any image matched.
-pub fn set(resources: &mut Resources, image: &Image, specs: &[FieldSpec]) -> Result<bool> {
+/// What an entry of `images` did.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Effect {
+    /// No image matched.
+    None,
+    /// What matched was so already.
+    Same,
+    Changed,
+}
+
+/// Applies one entry of `images`.
+pub fn set(resources: &mut Resources, image: &Image, specs: &[FieldSpec]) -> Result<Effect> {
     // The name is a regular expression, as in kustomize; one that doesn't compile matches nothing.
     let pattern = format!(
         "^{}(:[a-zA-Z0-9_.{{}}-]*)?(@[a-zA-Z0-9]+([.+_-][a-zA-Z0-9]+)*:[a-zA-Z0-9_.{{}}-]*)?$",
         image.name
     );
-    let Ok(pattern) = Regex::new(&pattern) else { return Ok(false) };
-    let mut matched = false;
+    let Ok(pattern) = Regex::new(&pattern) else { return Ok(Effect::None) };
+    let mut effect = Effect::None;
     let mut change = |node: &mut Node| -> Result<()> {
         let shape = node.shape();
         let Some(scalar) = node.as_scalar_mut() else {
             return Err(fail!(Field, "an image is a string, not a {shape}"));
         };
         if pattern.is_match(&scalar.text) {
-            matched = true;
             let renamed = rename(&scalar.text, image);
+            if renamed != scalar.text {
+                effect = Effect::Changed;
+            } else if effect == Effect::None {
+                effect = Effect::Same;
+            }
             scalar.replace(renamed, Tag::Unset);
         }
         Ok(())
@@ -40,7 +55,42 @@ pub fn set(resources: &mut Resources, image: &Image, specs: &[FieldSpec]) -> Res
             apply(resource, spec, Create::Nothing, &mut change)?;
         }
     }
-    Ok(matched)
+    Ok(effect)
+}
+
+/// The image that was probably meant by a name that no image has.
+pub fn near(resources: &Resources, name: &str) -> Option<String> {
+    let mut images = Vec::new();
+    for resource in resources.iter() {
+        collect(&resource.node, &mut images);
+    }
+    let names = || images.iter().map(|image| split(image).0);
+    // The same image from another registry is meant more often than a slip of the pen.
+    let last = |name: &str| name.rsplit('/').next().map(str::to_owned);
+    let same = || names().find(|image| last(image) == last(name));
+    match nearest(name, names()).or_else(same) {
+        Some(near) => Some(format!("did you mean {near:?}?")),
+        None => listed(names()).map(|listed| format!("the images here are: {listed}")),
+    }
+}
+
+/// The images of containers at any depth.
+fn collect<'a>(node: &'a Node, into: &mut Vec<&'a str>) {
+    match &node.value {
+        Value::Scalar(_) => {}
+        Value::Sequence(sequence) => sequence.items.iter().for_each(|item| collect(item, into)),
+        Value::Mapping(mapping) => {
+            for (key, value) in mapping.iter() {
+                collect(value, into);
+                if let (true, Some(containers)) =
+                    (CONTAINER_LISTS.contains(&key.text.as_str()), value.as_sequence())
+                {
+                    let images = containers.items.iter().filter_map(|item| item.get("image"));
+                    into.extend(images.map(Node::text));
+                }
+            }
+        }
+    }
 }
 
 /// Finds images of containers at any depth.

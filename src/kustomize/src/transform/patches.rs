@@ -1,7 +1,8 @@
 //! Patches: which objects they are for, and how each kind is applied.
 
 use crate::error::{Error, ErrorKind, Result, fail};
-use crate::id::Id;
+use crate::decode::Text;
+use crate::inline;
 use crate::kustomization::{PatchEntry, PatchOptions};
 use crate::load::Loader;
 use crate::objects::parse_objects;
@@ -11,15 +12,29 @@ use crate::resource::Resource;
 use crate::resources::Resources;
 use crate::schema::Schemas;
 use crate::selector::{Pattern, Selector};
-use crate::warning::{Warning, WarningKind};
-use crate::yaml::Node;
+use crate::suggest;
+use crate::warning::WarningKind;
+use crate::yaml::{Mark, Node};
 use std::path::{Path, PathBuf};
 
 /// A patch's text and where it comes from.
-struct Text {
+struct Source<'a> {
     text: String,
     file: PathBuf,
     line_offset: u32,
+    /// The entry that has it written out.
+    inline: Option<&'a Text>,
+}
+
+impl Source<'_> {
+    /// An error in the text, or about the entry where the text isn't at fault.
+    fn place(&self, loader: &Loader<'_>, file: &Path, entry: Mark, error: Error) -> Error {
+        let error = match self.inline {
+            Some(text) => inline::place(loader, file, text, error),
+            None => error,
+        };
+        error.at(file, entry)
+    }
 }
 
 /// Applies one entry of `patches`.
@@ -29,10 +44,10 @@ pub fn apply_entry(
     entry: &PatchEntry,
     resources: &mut Resources,
 ) -> Result<()> {
-    let text = read_entry(loader, file, entry)?;
-    let matched =
-        apply_text(loader, entry, &text, resources).map_err(|error| error.at(file, entry.at))?;
-    warn_unless(matched, loader, file, entry);
+    let source = read_entry(loader, file, entry)?;
+    let matched = apply_text(loader, entry, &source, resources)
+        .map_err(|error| source.place(loader, file, entry.at, error))?;
+    warn_unless(matched, loader, file, entry, resources);
     Ok(())
 }
 
@@ -40,11 +55,11 @@ pub fn apply_entry(
 fn apply_text(
     loader: &Loader<'_>,
     entry: &PatchEntry,
-    text: &Text,
+    text: &Source<'_>,
     resources: &mut Resources,
 ) -> Result<bool> {
     let strategic = parse_objects(&text.text, &text.file, text.line_offset);
-    let json = JsonPatch::parse(&text.text);
+    let json = JsonPatch::parse(&text.text, &text.file, text.line_offset);
     match (strategic, json) {
         (Ok(patches), Ok(json)) if !patches.is_empty() && !json.is_empty() => {
             Err(fail!(Patch, "this is both a strategic merge patch and a JSON patch"))
@@ -55,7 +70,9 @@ fn apply_text(
         (Err(_), Ok(json)) if json.is_empty() => Ok(true),
         (Err(_), Ok(json)) => match &entry.target {
             Some(target) => apply_json(target, &json, resources, true),
-            None => Err(fail!(Patch, "a JSON patch needs a target")),
+            None => Err(fail!(Patch, "a JSON patch needs a target").with_help(
+                "say which objects it is for: a `target` with kind and name, beside the patch",
+            )),
         },
         // A list was meant as a JSON patch; anything else is taken for a strategic one.
         (Err(_), Err(json)) if text.text.trim_start().starts_with(['-', '[']) => Err(json),
@@ -63,33 +80,46 @@ fn apply_text(
     }
 }
 
-fn warn_unless(matched: bool, loader: &Loader<'_>, file: &Path, entry: &PatchEntry) {
-    if !matched {
-        let place = crate::error::Place {
-            file: file.to_owned(),
-            line: entry.at.line,
-            column: entry.at.column,
-        };
-        loader.context.warn(Warning { kind: WarningKind::PatchMatchesNothing, place: Some(place) });
+fn warn_unless(
+    matched: bool,
+    loader: &Loader<'_>,
+    file: &Path,
+    entry: &PatchEntry,
+    resources: &Resources,
+) {
+    if let (false, Some(target)) = (matched, &entry.target) {
+        let near = suggest::for_selector(resources, target);
+        loader.context.warn(WarningKind::PatchMatchesNothing { near }, file, target.at);
     }
 }
 
-fn read_entry(loader: &Loader<'_>, file: &Path, entry: &PatchEntry) -> Result<Text> {
+fn read_entry<'a>(
+    loader: &Loader<'_>,
+    file: &Path,
+    entry: &'a PatchEntry,
+) -> Result<Source<'a>> {
     let invalid = |reason: &str| {
         let kind = ErrorKind::Invalid { field: "patches".to_owned(), reason: reason.to_owned() };
         Err(Error::new(kind).at(file, entry.at))
     };
-    match (entry.path.as_str(), entry.patch.trim()) {
-        ("", "") => invalid("a patch needs a path or a patch"),
-        ("", text) => Ok(Text {
-            text: text.to_owned(),
-            file: file.to_owned(),
-            line_offset: entry.patch_at.line,
-        }),
-        (path, "") => {
-            Ok(Text { text: loader.text(path)?, file: loader.path(path), line_offset: 0 })
+    match (&*entry.path, entry.patch.trim()) {
+        ("", "") => invalid("an entry needs a path or a patch"),
+        ("", text) => {
+            let before = entry.patch.len() - entry.patch.trim_start().len();
+            let lines = entry.patch[..before].matches('\n').count();
+            let lines = u32::try_from(lines).unwrap_or(u32::MAX);
+            Ok(Source {
+                text: text.to_owned(),
+                file: file.to_owned(),
+                line_offset: inline::line_offset(&entry.patch).saturating_add(lines),
+                inline: Some(&entry.patch),
+            })
         }
-        _ => invalid("a patch takes a path or a patch, not both"),
+        (path, "") => {
+            let text = loader.text(path).map_err(|error| error.at(file, entry.path.at))?;
+            Ok(Source { text, file: loader.path(path), line_offset: 0, inline: None })
+        }
+        _ => invalid("an entry takes a path or a patch, not both"),
     }
 }
 
@@ -111,7 +141,7 @@ fn apply_strategic(
     let hold = loader.context.schema();
     let Some(target) = &entry.target else {
         for patch in patches {
-            let position = find_one(resources, &patch.original_id())?;
+            let position = find_one(resources, &patch)?;
             resources.modify(position, |resource| merge(resource, &patch, hold.schemas()))?;
         }
         return Ok(true);
@@ -119,10 +149,11 @@ fn apply_strategic(
     let [patch] = patches.as_slice() else {
         return match patches.is_empty() {
             true => Ok(true),
-            false => Err(fail!(
-                Patch,
-                "several strategic merge patches in one entry can't have a target"
-            )),
+            false => {
+                let error =
+                    fail!(Patch, "several strategic merge patches in one entry can't have a target");
+                Err(error.with_help("give each an entry of its own, or leave the target out"))
+            }
         };
     };
     let selected = select(resources, target)?;
@@ -135,25 +166,29 @@ fn apply_strategic(
 pub fn apply_strategic_list(
     loader: &Loader<'_>,
     file: &Path,
-    entries: &[String],
-    inline: &str,
+    entries: &[Text],
+    inline: &Text,
     resources: &mut Resources,
 ) -> Result<()> {
     let mut patches = Vec::new();
     for entry in entries {
         // What parses as objects is taken for a patch, everything else for a path.
-        match parse_objects(entry, file, 0) {
+        match inline::objects(loader, file, entry) {
             Ok(inline) => patches.extend(inline),
-            Err(_) => patches.extend(parse_objects(&loader.text(entry)?, &loader.path(entry), 0)?),
+            Err(error) if entry.contains('\n') => return Err(error),
+            Err(_) => {
+                let text = loader.text(entry).map_err(|error| error.at(file, entry.at))?;
+                patches.extend(parse_objects(&text, &loader.path(entry), 0)?);
+            }
         }
     }
-    patches.extend(parse_objects(inline, file, 0)?);
+    patches.extend(inline::objects(loader, file, inline)?);
     if patches.is_empty() {
         return Err(fail!(Patch, "patchesStrategicMerge has no patch in it"));
     }
     let hold = loader.context.schema();
     for patch in &patches {
-        let position = find_one(resources, &patch.original_id())?;
+        let position = find_one(resources, patch)?;
         merge_into(resources, &[position], patch, hold.schemas())?;
     }
     Ok(())
@@ -171,22 +206,33 @@ pub fn apply_json_entry(
         return Err(fail!(Patch, "an entry of patchesJson6902 needs a target with a name")
             .at(file, entry.at));
     };
-    let text = match (entry.path.as_str(), entry.patch.as_str()) {
+    let source = match (&*entry.path, &*entry.patch) {
         ("", "") => {
             return Err(fail!(Patch, "an entry of patchesJson6902 needs a path or a patch")
                 .at(file, entry.at));
         }
-        ("", text) => text.to_owned(),
-        (path, "") => loader.text(path)?,
+        ("", text) => Source {
+            text: text.to_owned(),
+            file: file.to_owned(),
+            line_offset: inline::line_offset(&entry.patch),
+            inline: Some(&entry.patch),
+        },
+        (path, "") => Source {
+            text: loader.text(path).map_err(|error| error.at(file, entry.path.at))?,
+            file: loader.path(path),
+            line_offset: 0,
+            inline: None,
+        },
         _ => return Err(fail!(Patch, "a path or a patch, not both").at(file, entry.at)),
     };
-    let patch = JsonPatch::parse(&text).map_err(|error| error.at(file, entry.at))?;
+    let at = |error| source.place(loader, file, entry.at, error);
+    let patch =
+        JsonPatch::parse(&source.text, &source.file, source.line_offset).map_err(at)?;
     if patch.is_empty() {
         return Err(fail!(Patch, "this patch is empty").at(file, entry.at));
     }
-    let matched =
-        apply_json(target, &patch, resources, false).map_err(|error| error.at(file, entry.at))?;
-    warn_unless(matched, loader, file, entry);
+    let matched = apply_json(target, &patch, resources, false).map_err(at)?;
+    warn_unless(matched, loader, file, entry, resources);
     Ok(())
 }
 
@@ -228,13 +274,25 @@ fn select(resources: &mut Resources, selector: &Selector) -> Result<Vec<usize>> 
         .collect())
 }
 
-fn find_one(resources: &mut Resources, id: &Id) -> Result<usize> {
-    match resources.find_any(id).as_slice() {
+/// The object that a patch names.
+fn find_one(resources: &mut Resources, patch: &Resource) -> Result<usize> {
+    let id = patch.original_id();
+    match resources.find_any(&id).as_slice() {
         [position] => Ok(*position),
         [] => {
-            Err(fail!(NoMatch, "no object matches this patch for {id} ({})", id.gvk.api_version()))
+            let api_version = id.gvk.api_version();
+            Err(fail!(NoMatch, "no object matches this patch for {id} ({api_version})")
+                .at_object(patch)
+                .maybe_help(suggest::for_id(resources, &id)))
         }
-        _ => Err(fail!(Ambiguous, "several objects match this patch for {id}")),
+        several => {
+            let error = fail!(Ambiguous, "several objects match this patch for {id}");
+            let error = several.iter().fold(error.at_object(patch), |error, position| {
+                let object = resources.get(*position);
+                error.with_related(object, object.describe())
+            });
+            Err(error.with_help("say the namespace of the one that is meant, or give a target"))
+        }
     }
 }
 
@@ -267,11 +325,7 @@ fn merge(resource: &mut Resource, patch: &Resource, schemas: Schemas<'_>) -> Res
     }
     let kept =
         strategic::merge(&mut resource.node, patch.node.clone(), schemas).map_err(|error| {
-            let error = error.doing(format!("patching {kind} {name:?}"));
-            match &patch.file {
-                Some(file) => error.at(file, patch.node.at),
-                None => error,
-            }
+            error.doing(format!("patching {kind} {name:?}")).at_object(patch)
         })?;
     if !kept {
         resource.node = Node::null();

@@ -19,22 +19,34 @@ use std::path::Path;
 
 /// The apiVersion of builtin kinds.
 const BUILTIN: &str = "builtin";
+/// The annotations that make an object the settings of a function.
+const FUNCTION_ANNOTATIONS: &[&str] =
+    &["config.kubernetes.io/function", "config.k8s.io/function"];
+/// What these annotations begin with, and what kind of function that is.
+const FUNCTIONS: &[(&str, &str)] = &[
+    ("container:", "a function in a container"),
+    ("exec:", "a function that is a program (exec)"),
+    ("starlark:", "a starlark function"),
+];
 
 /// Refuses plugins that aren't builtin: programs, containers and scripts.
 fn require_builtin(plugin: &Resource) -> Result<()> {
     if plugin.api_version() == BUILTIN {
         return Ok(());
     }
-    let what = format!("{} {:?} of {}", plugin.kind(), plugin.name(), plugin.api_version());
-    let instead = "exec, container and starlark functions are not run; use a builtin kind, a patch or a replacement";
-    Err(at(plugin, ErrorKind::Unsupported { what, instead }.into()))
-}
-
-fn at(plugin: &Resource, error: Error) -> Error {
-    match &plugin.file {
-        Some(file) => error.at(file, plugin.node.at),
-        None => error,
-    }
+    let (kind, name) = (plugin.kind(), plugin.name());
+    let function = FUNCTION_ANNOTATIONS.iter().find_map(|key| plugin.annotation(key));
+    let what = match function.and_then(|text| {
+        FUNCTIONS.iter().find(|(key, _)| text.lines().any(|line| line.trim().starts_with(key)))
+    }) {
+        Some((_, what)) => format!("{kind} {name:?}, {what},"),
+        None => format!("{kind} {name:?} of {:?}, a plugin,", plugin.api_version()),
+    };
+    let error = Error::new(ErrorKind::Unsupported(what)).at_object(plugin);
+    Err(error.with_help(
+        "no functions or programs are run: use apiVersion builtin with a builtin kind, a patch, a replacement, or \
+         keep what it generates in a file",
+    ))
 }
 
 fn reading(plugin: &Resource) -> Reading<'_> {
@@ -46,6 +58,7 @@ fn reading(plugin: &Resource) -> Reading<'_> {
 pub fn generate(loader: &Loader<'_>, plugin: &Resource) -> Result<Vec<Resource>> {
     require_builtin(plugin)?;
     let reading = reading(plugin);
+    let file = reading.file;
     let generated = match plugin.kind() {
         kind @ ("ConfigMapGenerator" | "SecretGenerator") => {
             let secret = kind == "SecretGenerator";
@@ -61,7 +74,7 @@ pub fn generate(loader: &Loader<'_>, plugin: &Resource) -> Result<Vec<Resource>>
             }
             let options = GeneratorOptions::merged(args.options.as_ref(), None);
             let make = if secret { generate::secret } else { generate::config_map };
-            make(loader, &args, &options).map(|resource| vec![resource])
+            make(loader, file, &args, &options).map(|resource| vec![resource])
         }
         "IAMPolicyGenerator" => generate::generate_gke(reading, &plugin.node),
         "HelmChartInflationGenerator" => {
@@ -75,13 +88,13 @@ pub fn generate(loader: &Loader<'_>, plugin: &Resource) -> Result<Vec<Resource>>
         }
         kind => Err(fail!(Field, "{kind:?} is not a generator")),
     };
-    generated.map_err(|error| at(plugin, error))
+    generated.map_err(|error| error.at_object(plugin))
 }
 
 /// Applies a builtin transformer.
 pub fn transform(loader: &Loader<'_>, plugin: &Resource, resources: &mut Resources) -> Result<()> {
     require_builtin(plugin)?;
-    apply(loader, plugin, resources).map_err(|error| at(plugin, error))
+    apply(loader, plugin, resources).map_err(|error| error.at_object(plugin))
 }
 
 fn apply(loader: &Loader<'_>, plugin: &Resource, resources: &mut Resources) -> Result<()> {
@@ -114,21 +127,22 @@ fn apply(loader: &Loader<'_>, plugin: &Resource, resources: &mut Resources) -> R
         }
         "ReplicaCountTransformer" => {
             let replica = fields.optional("replica", read_replica)?.unwrap_or_default();
-            replicas::set(resources, &replica, &specs()?)
+            replicas::set(resources, &replica, &specs()?).map(drop)
         }
         "PatchTransformer" => {
             let entry = read_patch(reading, &plugin.node)?;
             patches::apply_entry(loader, file, &entry, resources)
         }
         "PatchStrategicMergeTransformer" => {
-            let (paths, inline) = (fields.strings("paths")?, fields.string("patches")?);
+            let (paths, inline) = (fields.texts("paths")?, fields.text("patches")?);
             patches::apply_strategic_list(loader, file, &paths, &inline, resources)
         }
         "PatchJson6902Transformer" => {
             let entry = PatchEntry {
-                path: fields.string("path")?,
-                patch: fields.string("jsonOp")?,
+                path: fields.text("path")?,
+                patch: fields.text("jsonOp")?,
                 target: fields.optional("target", read_selector)?,
+                at: fields.at(),
                 ..PatchEntry::default()
             };
             patches::apply_json_entry(loader, file, &entry, resources)
@@ -171,7 +185,8 @@ pub fn apply_replacements(
                 fail!(Field, "an entry of replacements takes a path or a replacement, not both");
             return Err(error.at(file, entry.replacement.at));
         }
-        let node: Node = loader.settings(&entry.path)?;
+        let node: Node =
+            loader.settings(&entry.path).map_err(|error| error.at(file, entry.path.at))?;
         if node.as_scalar().is_some() {
             return Err(fail!(Field, "a file of replacements holds one or a list of them")
                 .in_file(&loader.path(&entry.path)));
@@ -185,6 +200,6 @@ pub fn apply_replacements(
         );
     }
     all.iter().try_for_each(|(replacement, file)| {
-        replacements::replace(resources, file, std::slice::from_ref(replacement))
+        replacements::replace(loader, resources, file, std::slice::from_ref(replacement))
     })
 }

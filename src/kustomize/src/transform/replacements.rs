@@ -4,14 +4,25 @@ use crate::error::{Error, Result, fail};
 use crate::fieldpath::{self, Found};
 use crate::id::{Gvk, split_api_version};
 use crate::kustomization::{FieldOptions, Replacement, Source, Target};
+use crate::load::Loader;
 use crate::resource::Resource;
 use crate::resources::Resources;
-use crate::selector::{Matcher, same_namespace};
+use crate::selector::{Matcher, Selector, same_namespace};
+use crate::suggest;
+use crate::warning::WarningKind;
 use crate::yaml::{Node, ParseOptions, Scalar, Value, parse_document, to_document};
 use std::path::Path;
 
+/// How many objects an ambiguous source names.
+const MAX_NAMED: usize = 5;
+
 /// Carries out replacements in order; later ones see what earlier ones did.
-pub fn replace(resources: &mut Resources, file: &Path, replacements: &[Replacement]) -> Result<()> {
+pub fn replace(
+    loader: &Loader<'_>,
+    resources: &mut Resources,
+    file: &Path,
+    replacements: &[Replacement],
+) -> Result<()> {
     for replacement in replacements {
         let targets = replacement.targets.as_ref();
         let (Some(targets), true) =
@@ -20,10 +31,21 @@ pub fn replace(resources: &mut Resources, file: &Path, replacements: &[Replaceme
             let error = fail!(Field, "a replacement needs a source and at least one target");
             return Err(error.at(file, replacement.at));
         };
-        let result = find_value(resources, replacement).and_then(|value| {
-            targets.iter().try_for_each(|target| write(resources, target, &value))
-        });
-        result.map_err(|error| error.at(file, replacement.at))?;
+        let source_at = replacement.source.as_ref().map_or(replacement.at, |source| source.at);
+        let value =
+            find_value(resources, replacement).map_err(|error| error.at(file, source_at))?;
+        for target in targets {
+            let written =
+                write(resources, target, &value).map_err(|error| error.at(file, target.at))?;
+            if let (0, Some(select)) = (written, &target.select) {
+                let near = suggest::for_selector(resources, select);
+                loader.context.warn(
+                    WarningKind::ReplacementMatchesNothing { near },
+                    file,
+                    select.at,
+                );
+            }
+        }
     }
     Ok(())
 }
@@ -38,15 +60,24 @@ fn find_value(resources: &Resources, replacement: &Replacement) -> Result<Node> 
     };
     let mut matches = resources.iter().filter(|resource| is_source(resource, source));
     let Some(resource) = matches.next() else {
-        return Err(fail!(NoMatch, "no object matches the source {}", describe(source)));
+        let error = fail!(NoMatch, "no object matches the source {}", describe(source));
+        let selector = Selector::exactly(&source.gvk, &source.name, &source.namespace);
+        return Err(error.maybe_help(suggest::for_selector(resources, &selector)));
     };
-    if matches.next().is_some() {
-        return Err(fail!(Ambiguous, "several objects match the source {}", describe(source)));
+    let others: Vec<&Resource> = matches.collect();
+    if !others.is_empty() {
+        let count = others.len() + 1;
+        let error = fail!(Ambiguous, "{count} objects match the source {}", describe(source));
+        let all = std::iter::once(resource).chain(others).take(MAX_NAMED);
+        let error =
+            all.fold(error, |error, resource| error.with_related(resource, resource.describe()));
+        return Err(error.with_help("say the name and the namespace of the one that is meant"));
     }
     let path = fieldpath::split(&source.field_path);
     let found = fieldpath::lookup(&resource.node, &path)?;
     let Some(node) = found.filter(|node| !node.is_null_or_empty()) else {
-        return Err(fail!(NoMatch, "{} has no field {}", resource.describe(), source.field_path));
+        return Err(fail!(NoMatch, "{} has no field {}", resource.describe(), source.field_path)
+            .maybe_help(suggest::in_object(&resource.node, &path)));
     };
     part_of(node, source.options.as_ref())
 }
@@ -115,7 +146,9 @@ fn part_of(node: &Node, options: Option<&FieldOptions>) -> Result<Node> {
     Ok(node)
 }
 
-fn write(resources: &mut Resources, target: &Target, value: &Node) -> Result<()> {
+/// Writes the value into every object that a target selects; says how many those were.
+fn write(resources: &mut Resources, target: &Target, value: &Node) -> Result<usize> {
+    let mut count = 0;
     let Some(select) = &target.select else {
         return Err(fail!(Field, "a target of a replacement needs a select"));
     };
@@ -139,8 +172,9 @@ fn write(resources: &mut Resources, target: &Target, value: &Node) -> Result<()>
             continue;
         }
         copy(resource, target, value)?;
+        count += 1;
     }
-    Ok(())
+    Ok(count)
 }
 
 fn copy(resource: &mut Resource, target: &Target, value: &Node) -> Result<()> {
@@ -156,15 +190,25 @@ fn copy(resource: &mut Resource, target: &Target, value: &Node) -> Result<()> {
             let verb = if create { "find or create" } else { "find" };
             let message = format!("can't {verb} field {field:?} in {name}");
             match error {
-                Some(error) => error.doing(format!("replacing: {message}")),
+                Some(error) => error.doing(message),
                 None => fail!(NoMatch, "{message}"),
+            }
+        };
+        let help = |node: &Node| {
+            let near = suggest::in_object(node, &path);
+            let near = near.map(|near| format!("{near} "));
+            let near = near.unwrap_or_default();
+            if create {
+                near.trim_end().to_owned()
+            } else {
+                format!("{near}To make a missing field, say `create: true` under `options`")
             }
         };
         let kind = create.then(|| shape_like(value));
         match fieldpath::visit(&mut resource.node, &path, kind.as_ref(), &mut |node| {
             set(node, value, options)
         }) {
-            Ok(Found(0)) => return Err(missing(None)),
+            Ok(Found(0)) => return Err(missing(None).with_help(help(&resource.node))),
             Ok(_) => {}
             Err(error) => return Err(missing(Some(error))),
         }

@@ -4,16 +4,21 @@ use crate::config::{Create, FieldSpec, apply};
 use crate::error::{Result, fail};
 use crate::kustomization::Replica;
 use crate::resources::Resources;
+use crate::suggest::{listed, nearest};
 use crate::yaml::{Node, Tag};
 
-/// Sets the replica count of the objects of that name; a name that nothing has is an error.
-pub fn set(resources: &mut Resources, replica: &Replica, specs: &[FieldSpec]) -> Result<()> {
+/// Sets the replica count of the objects of that name; says whether that changed anything.
+///
+/// A name that nothing has is an error.
+pub fn set(resources: &mut Resources, replica: &Replica, specs: &[FieldSpec]) -> Result<bool> {
     let count = replica.count.to_string();
+    let mut changed = false;
     let mut change = |node: &mut Node| -> Result<()> {
         let shape = node.shape();
         let Some(scalar) = node.as_scalar_mut() else {
             return Err(fail!(Field, "a replica count is a number, not a {shape}"));
         };
+        changed |= scalar.text != count;
         scalar.replace(count.as_str(), Tag::Int);
         Ok(())
     };
@@ -30,13 +35,18 @@ pub fn set(resources: &mut Resources, replica: &Replica, specs: &[FieldSpec]) ->
         }
     }
     if found {
-        return Ok(());
+        return Ok(changed);
     }
     let kinds: Vec<&str> = specs.iter().map(|spec| spec.gvk.kind.as_str()).collect();
-    Err(fail!(
-        NoMatch,
-        "replicas: nothing of the kinds {} is called {:?}",
-        kinds.join(", "),
-        replica.name
-    ))
+    let error = fail!(NoMatch, "no {} is called {:?}", kinds.join(", "), replica.name);
+    let scaled = resources
+        .iter()
+        .filter(|resource| kinds.contains(&resource.kind()))
+        .map(|resource| resource.original_name());
+    let scaled: Vec<&str> = scaled.collect();
+    let help = match nearest(&replica.name, scaled.iter().copied()) {
+        Some(near) => Some(format!("did you mean {near:?}?")),
+        None => listed(scaled).map(|listed| format!("there are: {listed}")),
+    };
+    Err(error.maybe_help(help))
 }

@@ -50,6 +50,7 @@ pub fn split_documents(text: &str) -> Result<Vec<Document<'_>>, YamlError> {
                 return Err(YamlError {
                     message: format!("invalid document separator: {}", content.trim()),
                     at,
+                    help: Some("a line that begins with --- has nothing else in it".to_owned()),
                 });
             }
             documents.push(Document { text: &text[start..position], line_offset: start_line });

@@ -6,6 +6,7 @@
 mod analyse;
 mod documents;
 mod emit;
+mod explain;
 mod mapping;
 mod node;
 mod number;
@@ -22,6 +23,8 @@ pub use emit::{to_document, to_yaml};
 pub use mapping::Mapping;
 pub use node::{Key, Mark, Node, Scalar, Style, Tag, Value};
 pub use number::{go_json as go_json_number, go_shortest};
-pub use parse::{Dialect, Options as ParseOptions, YamlError, parse_document};
+pub use parse::{
+    Dialect, Options as ParseOptions, Repeated, YamlError, parse_document, parse_noting,
+};
 pub use resolve::{Resolved, resolve};
 pub use typed::{TypeError, Typed, check, from_json, to_json, typed};

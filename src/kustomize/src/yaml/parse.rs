@@ -1,5 +1,6 @@
 //! From text to tree: anchors expanded, merge keys applied, sizes bounded.
 
+use super::explain::explain;
 use super::mapping::Mapping;
 use super::node::{Key, Mark, Node, Scalar, Sequence, Style, Tag, Value};
 use super::resolve::{Resolved, resolve};
@@ -61,16 +62,37 @@ impl Options {
 pub struct YamlError {
     pub message: String,
     pub at: Mark,
+    /// What to do about it, where the message doesn't say it.
+    pub help: Option<String>,
+}
+
+/// A key that stands twice in one map, where only the last one counts.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Repeated {
+    pub key: String,
+    pub at: Mark,
+    /// The line of the first one.
+    pub first: u32,
 }
 
 /// Reads the first document of a text; `None` where there is none.
 pub fn parse_document(text: &str, options: Options) -> Result<Option<Node>, YamlError> {
+    parse_noting(text, options, &mut Vec::new())
+}
+
+/// The same; notes the keys that stand twice in a map.
+pub fn parse_noting(
+    text: &str,
+    options: Options,
+    repeated: &mut Vec<Repeated>,
+) -> Result<Option<Node>, YamlError> {
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
     let mut reader = Reader {
         parser: Parser::new_from_str(text),
         lines: text.lines().filter(|_| options.flow).collect(),
         options,
         anchors: HashMap::new(),
+        repeated: Vec::new(),
         nodes: 0,
         brackets: 0,
         has_schemas: options.flow && text.contains(SCHEMA_COMMENT),
@@ -83,6 +105,7 @@ pub fn parse_document(text: &str, options: Options) -> Result<Option<Node>, Yaml
             event => {
                 let node = reader.node(event, span, 0)?;
                 reader.expect_document_end()?;
+                *repeated = reader.repeated;
                 return Ok(Some(node));
             }
         }
@@ -95,6 +118,7 @@ struct Reader<'input> {
     lines: Vec<&'input str>,
     options: Options,
     anchors: HashMap<usize, Anchored>,
+    repeated: Vec<Repeated>,
     nodes: usize,
     /// How many brackets are open.
     brackets: usize,
@@ -114,7 +138,7 @@ impl<'input> Reader<'input> {
             Some(Err(error)) => {
                 let mark = error.marker();
                 let at = self.mark(mark.line(), mark.col());
-                Err(YamlError { message: error.info().to_owned(), at })
+                Err(explain(error.info(), at))
             }
             None => Ok((Event::StreamEnd, Span::default())),
         }
@@ -142,7 +166,7 @@ impl<'input> Reader<'input> {
     }
 
     fn fail(&self, message: impl Into<String>, span: Span) -> YamlError {
-        YamlError { message: message.into(), at: self.at(span) }
+        YamlError { message: message.into(), at: self.at(span), help: None }
     }
 
     /// Notes that a collection begins; says whether it does with a bracket.
@@ -277,11 +301,15 @@ impl<'input> Reader<'input> {
                 self.collect_merged(node, span, &mut merged)?;
                 continue;
             }
-            if self.options.twice == Twice::Refused && mapping.contains(&key.text) {
-                return Err(YamlError {
-                    message: format!("key {:?} stands twice in this map", key.text),
-                    at: key.at,
-                });
+            if let Some(first) = mapping.key(&key.text).map(|key| key.at.line) {
+                if self.options.twice == Twice::Refused {
+                    return Err(YamlError {
+                        message: format!("key {:?} stands twice in this map", key.text),
+                        at: key.at,
+                        help: Some(format!("the first one is in line {first}; keep one of them")),
+                    });
+                }
+                self.repeated.push(Repeated { key: key.text.clone(), at: key.at, first });
             }
             mapping.insert(key, node);
         }
@@ -302,6 +330,7 @@ impl<'input> Reader<'input> {
             return Err(YamlError {
                 message: "a key must be a string, not a list or a map".to_owned(),
                 at,
+                help: Some("text that begins with { or [ must stand in quotes".to_owned()),
             });
         };
         let schema = if self.has_schemas { self.schema_comment(span) } else { None };

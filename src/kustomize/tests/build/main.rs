@@ -1,5 +1,6 @@
 //! Tests of the whole build, through its public door.
 
+mod broken;
 mod check;
 mod errors;
 mod layers;
