@@ -8,13 +8,29 @@ use crate::yaml::{Dialect, Mapping, Mark, Node, Style, Typed, typed};
 use std::cell::RefCell;
 use std::path::Path;
 
+/// With more fields than this they aren't listed in a message.
+const MAX_FIELDS: usize = 20;
+/// Where the fields of a kustomization are listed.
+const FIELDS: &str = "https://kubectl.docs.kubernetes.io/references/kustomize/kustomization";
+
 /// A text of a kustomization file, and where it stands: a path, or a patch or a transformer written out.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Text {
     pub text: String,
+    /// Where it begins; for a block (`|` or `>`), where the first of its lines does that isn't empty.
     pub at: Mark,
-    /// A block (`|` or `>`), whose lines begin below.
-    pub block: bool,
+    /// It stands between quotes.
+    quoted: bool,
+}
+
+impl Text {
+    /// What of the file stands before the text, once blanks at its start are taken off.
+    ///
+    /// Exact for blocks and for texts of one line.
+    pub fn before(&self) -> Mark {
+        let column = self.at.column.saturating_sub(u32::from(!self.quoted));
+        Mark { line: self.at.line.saturating_sub(1), column }
+    }
 }
 
 impl std::ops::Deref for Text {
@@ -117,10 +133,10 @@ impl<'a> Reading<'a> {
     }
 
     fn text(&self, field: &str, node: &Node) -> Result<Text> {
-        let block = node
+        let quoted = node
             .as_scalar()
-            .is_some_and(|scalar| matches!(scalar.style, Style::Literal | Style::Folded));
-        Ok(Text { text: self.string(field, node)?, at: node.at, block })
+            .is_some_and(|scalar| matches!(scalar.style, Style::Single | Style::Double));
+        Ok(Text { text: self.string(field, node)?, at: node.at, quoted })
     }
 
     /// A map of strings, sorted by key.
@@ -181,6 +197,13 @@ impl<'a> Fields<'a> {
         self.get(name).map_or(self.node.at, |node| node.at)
     }
 
+    /// Where the name of a field stands, or the map where it is missing.
+    pub fn place_of_key(&self, name: &str) -> Mark {
+        let keys = self.node.as_mapping().into_iter().flat_map(Mapping::iter);
+        let key = keys.filter(|(key, _)| key.text.eq_ignore_ascii_case(name)).last();
+        key.map_or(self.node.at, |(key, _)| key.at)
+    }
+
     /// A text with its place; where it is missing, the place of the map.
     pub fn text(&self, name: &'static str) -> Result<Text> {
         match self.get(name) {
@@ -224,10 +247,12 @@ impl<'a> Fields<'a> {
         let known = self.known.borrow();
         for (key, _) in self.node.as_mapping().into_iter().flat_map(Mapping::iter) {
             if !known.iter().any(|name| key.text.eq_ignore_ascii_case(name)) {
-                let kind =
-                    ErrorKind::UnknownField { field: key.text.clone(), inside: self.what };
+                let kind = ErrorKind::UnknownField { field: key.text.clone(), inside: self.what };
                 let help = match nearest(&key.text, known.iter().copied()) {
                     Some(name) => format!("did you mean {name:?}?"),
+                    None if known.len() > MAX_FIELDS => {
+                        format!("its fields are listed at {FIELDS}")
+                    }
                     None => format!("its fields are: {}", known.join(", ")),
                 };
                 return Err(self.reading.fail(kind, key.at).with_help(help));

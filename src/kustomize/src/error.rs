@@ -39,7 +39,7 @@ pub struct Place {
 pub enum ErrorKind {
     #[error("not valid YAML: {0}")]
     Yaml(String),
-    #[error("not UTF-8 text")]
+    #[error("this is not UTF-8 text")]
     NotText,
     #[error("can't read the file: {0}")]
     Read(#[source] std::io::Error),
@@ -62,7 +62,7 @@ pub enum ErrorKind {
     TooDeep(usize),
     #[error("unknown field {field:?} in {inside}")]
     UnknownField { field: String, inside: &'static str },
-    #[error("{field} must be {expected}, not {found}")]
+    #[error("{field} must be {expected}, not {}{found}", if *found == "null" { "" } else { "a " })]
     WrongType { field: String, expected: &'static str, found: &'static str },
     #[error("{field}: {reason}")]
     Invalid { field: String, reason: String },

@@ -29,7 +29,6 @@ mod files;
 mod generate;
 mod gojson;
 mod id;
-mod inline;
 mod kustomization;
 mod load;
 mod objects;

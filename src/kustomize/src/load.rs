@@ -170,8 +170,19 @@ impl<'a> Loader<'a> {
 
     /// Reads a text file.
     pub fn text(&self, name: &str) -> Result<String> {
-        let not_text = |_| Error::new(ErrorKind::NotText).in_file(&self.path(name));
-        String::from_utf8(self.bytes(name)?).map_err(not_text)
+        self.as_text(name, self.bytes(name)?)
+    }
+
+    /// The text of what was read from a file.
+    pub fn as_text(&self, name: &str, content: Vec<u8>) -> Result<String> {
+        String::from_utf8(content).map_err(|error| {
+            let valid = &error.as_bytes()[..error.utf8_error().valid_up_to()];
+            let lines = valid.iter().filter(|byte| **byte == b'\n').count();
+            let line = u32::try_from(lines).unwrap_or(u32::MAX).saturating_add(1);
+            Error::new(ErrorKind::NotText)
+                .at(&self.path(name), Mark { line, column: 1 })
+                .with_help("save the file as UTF-8")
+        })
     }
 
     /// Reads a file of settings, as a tree.
@@ -216,9 +227,11 @@ impl<'a> Loader<'a> {
             return Err(outside(root, clone).with_help("a remote base can't leave its repository"));
         }
         let visited = self.ancestors.iter().chain(std::iter::once(&self.root));
-        let mut chain = visited.skip_while(|visited| !visited.starts_with(&root)).peekable();
-        let Some(first) = chain.peek().copied() else { return self.child(root) };
-        let help = match *first == root {
+        let chain: Vec<&PathBuf> =
+            visited.skip_while(|visited| !visited.starts_with(&root)).collect();
+        let Some(first) = chain.first() else { return self.child(root) };
+        let help = match **first == root {
+            true if chain.len() == 1 => "take it out of its own resources".to_owned(),
             true => "take one of them out of the other's resources".to_owned(),
             false => format!(
                 "{} contains {}, which is being built already",
@@ -226,7 +239,7 @@ impl<'a> Loader<'a> {
                 first.display()
             ),
         };
-        let chain = chain.chain([&root]).cloned().collect();
+        let chain = chain.into_iter().chain([&root]).cloned().collect();
         Err(Error::from(ErrorKind::Cycle(chain)).with_help(help))
     }
 

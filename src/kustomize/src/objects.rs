@@ -3,7 +3,7 @@
 use crate::error::{Error, ErrorKind, Result};
 use crate::resource::{Behavior, PreviousName, Resource};
 use crate::yaml::{
-    Dialect, Key, Mapping, Node, ParseOptions, Scalar, Style, Tag, parse_documents, resolve,
+    Dialect, Key, Mapping, Mark, Node, ParseOptions, Scalar, Style, Tag, parse_documents, resolve,
     to_json,
 };
 use std::collections::VecDeque;
@@ -16,8 +16,10 @@ const LEGACY_NOTES: &[&str] =
     &["config.kubernetes.io/index", "config.kubernetes.io/path", "config.k8s.io/id"];
 
 /// Reads the objects of a text.
-pub fn parse_objects(text: &str, file: &Path, line_offset: u32) -> Result<Vec<Resource>> {
-    let options = ParseOptions { line_offset, ..ParseOptions::RESOURCE };
+///
+/// `before` is what of its file stands before it.
+pub fn parse_objects(text: &str, file: &Path, before: Mark) -> Result<Vec<Resource>> {
+    let options = ParseOptions { before, ..ParseOptions::RESOURCE };
     let nodes = parse_documents(text, options).map_err(|error| Error::yaml(&error, file))?;
     let file: Arc<Path> = Arc::from(file);
     let mut queue = VecDeque::new();

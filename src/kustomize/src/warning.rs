@@ -72,7 +72,9 @@ impl fmt::Display for WarningKind {
             Self::UnknownBehavior { behavior, .. } => {
                 write!(f, "there is no behavior {behavior:?}; it counts for none")
             }
-            Self::PatchMatchesNothing { .. } => f.write_str("this patch's target matches no object"),
+            Self::PatchMatchesNothing { .. } => {
+                f.write_str("this patch's target matches no object")
+            }
             Self::ReplacementMatchesNothing { .. } => {
                 f.write_str("this target of a replacement matches no object")
             }

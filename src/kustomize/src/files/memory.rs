@@ -67,10 +67,8 @@ impl Files for Memory {
 
     fn names(&self, directory: &Path) -> Vec<String> {
         let directory = absolute(directory);
-        let below = self.files.range::<Path, _>((
-            Bound::Excluded(directory.as_path()),
-            Bound::Unbounded,
-        ));
+        let below =
+            self.files.range::<Path, _>((Bound::Excluded(directory.as_path()), Bound::Unbounded));
         let paths = below.map_while(|(path, _)| path.strip_prefix(&directory).ok());
         let mut names: Vec<String> = paths
             .filter_map(|path| path.components().next())

@@ -27,7 +27,9 @@ fn absorb_one(resources: &mut Resources, mut new: Resource) -> Result<()> {
             let old = resources.get(*position);
             return Err(fail!(Conflict, "{} is there already", new.describe())
                 .with_related(old, "the other one")
-                .with_help("to change the other one, say `behavior: merge` or `behavior: replace`"));
+                .with_help(
+                    "to change the other one, say `behavior: merge` or `behavior: replace`",
+                ));
         }
         _ => {
             return Err(fail!(

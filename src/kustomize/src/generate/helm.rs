@@ -7,7 +7,7 @@ use crate::objects::parse_objects;
 use crate::patch::strategic;
 use crate::resource::Resource;
 use crate::schema::Schemas;
-use crate::yaml::{Dialect, Node, ParseOptions, parse_document, to_yaml};
+use crate::yaml::{Dialect, Mark, Node, ParseOptions, parse_document, to_yaml};
 use std::path::{Path, PathBuf};
 
 /// Where charts are when nothing else is said, under the kustomization's directory.
@@ -38,7 +38,7 @@ pub fn inflate(
     let values = values_file(loader, chart, &directory)?;
     let output = run(loader, globals, &template_arguments(loader, chart, &directory, &values))?;
     let text = String::from_utf8(output).map_err(|_| Error::new(ErrorKind::NotText))?;
-    let mut resources = parse_objects(&text, &directory, 0)?;
+    let mut resources = parse_objects(&text, &directory, Mark::default())?;
     for resource in &mut resources {
         resource.from_helm = true;
     }

@@ -1,6 +1,6 @@
 //! The data of generated objects: literals, files, and files of `key=value` lines.
 
-use crate::error::{Error, ErrorKind, Result, fail};
+use crate::error::{Result, fail};
 use crate::kustomization::KeyValueSources;
 use crate::load::Loader;
 use std::collections::BTreeMap;
@@ -66,9 +66,7 @@ fn split_file(source: &str) -> Result<(&str, &str)> {
 
 /// Lines of `key=value`; comments and empty lines are skipped, a line without `=` is an empty value.
 fn env_file(loader: &Loader<'_>, file: &str) -> Result<Vec<(String, String)>> {
-    let content = loader.bytes(file)?;
-    let text = String::from_utf8(content)
-        .map_err(|_| Error::new(ErrorKind::NotText).in_file(&loader.path(file)))?;
+    let text = loader.text(file)?;
     let text = text.strip_prefix('\u{feff}').unwrap_or(&text);
     let lines = text.split('\n').map(|line| line.strip_suffix('\r').unwrap_or(line).trim_start());
     let lines = lines.filter(|line| !line.is_empty() && !line.starts_with('#'));

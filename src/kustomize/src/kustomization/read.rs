@@ -153,7 +153,7 @@ pub fn read_kustomization(reading: Reading<'_>, node: &Node) -> Result<Kustomiza
         ("vars", "replacements"),
     ] {
         if fields.get(field).is_some() {
-            this.deprecated.push((field, instead, fields.place(field)));
+            this.deprecated.push((field, instead, fields.place_of_key(field)));
         }
     }
     let is_empty = node.as_mapping().is_none_or(|mapping| {
@@ -175,8 +175,8 @@ pub fn read_kustomization(reading: Reading<'_>, node: &Node) -> Result<Kustomiza
     fields.finish()?;
     check_kind(reading, node, &kind, &api_version)?;
     if is_empty {
-        let reason = "it says nothing: no resources, no generators, no changes".to_owned();
-        let kind = ErrorKind::Invalid { field: "the kustomization".to_owned(), reason };
+        let nothing = "this kustomization says nothing: no resources, no generators, no changes";
+        let kind = ErrorKind::BadObject(nothing.to_owned());
         return Err(reading
             .fail(kind, node.at)
             .with_help("list the files of your objects under `resources`"));

@@ -32,13 +32,13 @@ struct Operation {
 }
 
 impl JsonPatch {
-    /// Reads a patch, which may be JSON or YAML, from a file with so many lines before it.
-    pub fn parse(text: &str, file: &Path, line_offset: u32) -> Result<Self> {
-        let node = parse_document(text, ParseOptions { line_offset, ..ParseOptions::CONFIG });
+    /// Reads a patch, which may be JSON or YAML; `before` is what of its file stands before it.
+    pub fn parse(text: &str, file: &Path, before: Mark) -> Result<Self> {
+        let node = parse_document(text, ParseOptions { before, ..ParseOptions::CONFIG });
         let items = node.iter().flatten().filter_map(Node::as_sequence);
         let marks = items.flat_map(|list| &list.items).map(|item| item.at).collect();
         let value = if text.starts_with('[') {
-            serde_json::from_str(text).map_err(|error| not_json(&error, file, line_offset))?
+            serde_json::from_str(text).map_err(|error| not_json(&error, file, before))?
         } else {
             let node = node.map_err(|error| Error::yaml(&error, file))?;
             let node = node.unwrap_or_else(Node::null);
@@ -52,11 +52,7 @@ impl JsonPatch {
         let operations = items.into_iter().enumerate().map(|(position, item)| {
             Operation::new(item).map_err(|error| error.at(file, place(position)))
         });
-        Ok(Self {
-            operations: operations.collect::<Result<_>>()?,
-            file: file.to_owned(),
-            marks,
-        })
+        Ok(Self { operations: operations.collect::<Result<_>>()?, file: file.to_owned(), marks })
     }
 
     pub fn is_empty(&self) -> bool {
@@ -171,15 +167,16 @@ impl Operation {
 }
 
 /// Text that isn't JSON, with the place of what is wrong with it.
-fn not_json(error: &serde_json::Error, file: &Path, line_offset: u32) -> Error {
+fn not_json(error: &serde_json::Error, file: &Path, before: Mark) -> Error {
     let number = |number: usize| u32::try_from(number).unwrap_or(u32::MAX);
     let at = Mark {
-        line: number(error.line()).saturating_add(line_offset),
-        column: number(error.column()).max(1),
+        line: number(error.line()).saturating_add(before.line),
+        column: number(error.column()).max(1).saturating_add(before.column),
     };
     let text = error.to_string();
     let reason = text.split(" at line ").next().unwrap_or_default();
-    fail!(Patch, "not JSON: {reason}").at(file, at)
+    let error = fail!(Patch, "not JSON: {reason}").at(file, at);
+    error.with_help("what begins with [ is read as JSON; a list with dashes may be YAML")
 }
 
 enum Parent<'a> {

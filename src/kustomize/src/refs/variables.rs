@@ -71,8 +71,8 @@ pub fn resolve<'a>(
     }
     let mut values = BTreeMap::new();
     for variable in variables {
-        let value = value_of(resources, variable)
-            .map_err(|error| error.at(&variable.file, variable.at))?;
+        let value =
+            value_of(resources, variable).map_err(|error| error.at(&variable.file, variable.at))?;
         values.insert(variable.name.clone(), value);
     }
     let mut used = BTreeSet::new();
@@ -90,11 +90,8 @@ fn value_of(resources: &Resources, variable: &Variable) -> Result<Option<Replace
     let Some(holder) = holder else {
         let error =
             fail!(NoMatch, "the variable {:?} refers to no object of this build", variable.name);
-        let target = Selector::exactly(
-            &variable.target,
-            &variable.target_name,
-            &variable.target_namespace,
-        );
+        let target =
+            Selector::exactly(&variable.target, &variable.target_name, &variable.target_namespace);
         return Err(error.maybe_help(suggest::for_selector(resources, &target)));
     };
     // `a[0]` is written for what is `a.0` elsewhere.

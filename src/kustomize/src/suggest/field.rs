@@ -15,8 +15,12 @@ pub fn in_object(root: &Node, path: &[String]) -> Option<String> {
         let place = if place.is_empty() { "it".to_owned() } else { place };
         return Some(format!("{place} is a list of {}", sequence.items.len()));
     }
-    let keys: Vec<&str> =
-        node.as_mapping().into_iter().flat_map(Mapping::iter).map(|(key, _)| key.text.as_str()).collect();
+    let keys: Vec<&str> = node
+        .as_mapping()
+        .into_iter()
+        .flat_map(Mapping::iter)
+        .map(|(key, _)| key.text.as_str())
+        .collect();
     say(&place, ".", wanted, &path[length + 1..], &keys)
 }
 

@@ -4,6 +4,8 @@
 const MAX_DISTANCE: usize = 3;
 /// Longer names are not compared letter by letter.
 const MAX_LETTERS: usize = 128;
+/// Shorter endings fit too many names.
+const MIN_ENDING: usize = 3;
 /// How many names are compared.
 const MAX_CANDIDATES: usize = 10_000;
 /// How many names are listed.
@@ -13,14 +15,18 @@ const MAX_LISTED: usize = 8;
 pub fn nearest<'a>(name: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     let name = name.to_lowercase();
     let comparable = |known: &&str| known.len() <= MAX_LETTERS && name.len() <= MAX_LETTERS;
-    let near = known.into_iter().take(MAX_CANDIDATES).filter(comparable);
-    let near = near.map(|known| (distance(&name, &known.to_lowercase()), known));
-    near.filter(|(distance, known)| {
+    let known: Vec<&str> = known.into_iter().take(MAX_CANDIDATES).filter(comparable).collect();
+    let near = known.iter().map(|known| (distance(&name, &known.to_lowercase()), *known));
+    let near = near.filter(|(distance, known)| {
         // Of a short name, three letters of difference leave nothing.
         *distance <= MAX_DISTANCE && *distance * 2 < name.len().max(known.len())
-    })
-    .min()
-    .map(|(_, known)| known)
+    });
+    // `tag` for `newTag`: the end of a name is what one remembers.
+    let ending = || {
+        let long_enough = name.len() >= MIN_ENDING;
+        known.iter().copied().find(|known| long_enough && known.to_lowercase().ends_with(&name))
+    };
+    near.min().map(|(_, known)| known).or_else(ending)
 }
 
 /// `a, b, c and 4 more`; `None` where there is nothing.
@@ -37,18 +43,22 @@ pub fn listed<'a>(names: impl IntoIterator<Item = &'a str>) -> Option<String> {
     }
 }
 
-/// How many letters must be changed, added or taken out.
+/// How many letters must be changed, added, taken out, or exchanged with their neighbour.
 fn distance(a: &str, b: &str) -> usize {
-    let b: Vec<char> = b.chars().collect();
-    let mut row: Vec<usize> = (0..=b.len()).collect();
-    for (i, x) in a.chars().enumerate() {
-        let mut diagonal = row[0];
-        row[0] = i + 1;
+    let (a, b): (Vec<char>, Vec<char>) = (a.chars().collect(), b.chars().collect());
+    let mut before: Vec<usize> = Vec::new();
+    let mut above: Vec<usize> = (0..=b.len()).collect();
+    for (i, x) in a.iter().enumerate() {
+        let mut row = vec![i + 1];
         for (j, y) in b.iter().enumerate() {
-            let change = diagonal + usize::from(x != *y);
-            diagonal = row[j + 1];
-            row[j + 1] = change.min(row[j] + 1).min(diagonal + 1);
+            let change = above[j] + usize::from(x != y);
+            let mut least = change.min(above[j + 1] + 1).min(row[j] + 1);
+            if i > 0 && j > 0 && *x == b[j - 1] && a[i - 1] == *y {
+                least = least.min(before[j - 1] + 1);
+            }
+            row.push(least);
         }
+        before = std::mem::replace(&mut above, row);
     }
-    row[b.len()]
+    above[b.len()]
 }

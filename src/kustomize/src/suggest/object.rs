@@ -26,9 +26,9 @@ pub fn for_selector(resources: &Resources, selector: &Selector) -> Option<String
     }
     let all = |selector: &Selector| -> Vec<&Resource> {
         let matcher = selector.compile();
-        let matches = matcher.iter().flat_map(|matcher| {
-            resources.iter().filter(|resource| matcher.matches(resource))
-        });
+        let matches = matcher
+            .iter()
+            .flat_map(|matcher| resources.iter().filter(|resource| matcher.matches(resource)));
         matches.collect()
     };
     // One condition after the other is left out: the one without which something matches is to blame.
@@ -37,6 +37,13 @@ pub fn for_selector(resources: &Resources, selector: &Selector) -> Option<String
         change(&mut selector);
         all(&selector)
     };
+    let kinds = || resources.iter().map(Resource::kind);
+    let kind = &selector.gvk.kind;
+    if !kinds().any(|known| known == kind)
+        && let Some(near) = nearest(kind, kinds())
+    {
+        return Some(format!("did you mean kind {near:?}?"));
+    }
     let named = without(&|selector| selector.name.clear());
     if !selector.name.is_empty() && !named.is_empty() {
         let names = || named.iter().map(|resource| resource.name());
@@ -46,7 +53,8 @@ pub fn for_selector(resources: &Resources, selector: &Selector) -> Option<String
             None => format!("of {kind} there are: {}", listed(names()).unwrap_or_default()),
         });
     }
-    let conditions: [(&str, &str, fn(&mut Selector)); 6] = [
+    type Clear = fn(&mut Selector);
+    let conditions: [(&str, &str, Clear); 6] = [
         ("kind", &selector.gvk.kind, |selector| selector.gvk.kind.clear()),
         ("group", &selector.gvk.group, |selector| selector.gvk.group.clear()),
         ("version", &selector.gvk.version, |selector| selector.gvk.version.clear()),
@@ -72,11 +80,7 @@ pub fn for_selector(resources: &Resources, selector: &Selector) -> Option<String
             field => format!("without {field} {value:?} it would be {name}"),
         });
     }
-    let kinds = || resources.iter().map(Resource::kind);
-    Some(match nearest(&selector.gvk.kind, kinds()) {
-        Some(near) if near != selector.gvk.kind => format!("did you mean kind {near:?}?"),
-        _ => format!("the kinds at this point of the build are: {}", listed(kinds())?),
-    })
+    Some(format!("the kinds at this point of the build are: {}", listed(kinds())?))
 }
 
 /// The kind of all these objects, or the word for several.

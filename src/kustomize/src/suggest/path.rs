@@ -29,7 +29,11 @@ pub fn path(files: &dyn Files, root: &Path, name: &str) -> Option<String> {
             visible().find(|name| stem(name) == stem(&part))
         };
         if let Some(near) = nearest(&part, visible()).or_else(same_but_ending) {
-            let meant = written.join(near).join(parts.as_path());
+            let meant: PathBuf = written
+                .components()
+                .chain([Component::Normal(near.as_ref())])
+                .chain(parts)
+                .collect();
             return Some(format!("did you mean {:?}?", meant.display().to_string()));
         }
         let listed = listed(visible());

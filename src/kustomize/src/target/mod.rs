@@ -6,9 +6,9 @@ use crate::config::{Config, from_crds, read_config};
 use crate::decode::{Reading, Text};
 use crate::error::{Error, ErrorKind, Result, fail};
 use crate::generate;
-use crate::inline;
 use crate::kustomization::{
-    BEHAVIORS, GeneratorArgs, GeneratorOptions, Kustomization, Variable, file_names, read_kustomization,
+    BEHAVIORS, GeneratorArgs, GeneratorOptions, Kustomization, Variable, file_names,
+    read_kustomization,
 };
 use crate::load::Loader;
 use crate::objects::parse_objects;
@@ -16,10 +16,10 @@ use crate::origin::{ConfiguredBy, Origin};
 use crate::refs::variables;
 use crate::resource::Resource;
 use crate::resources::Resources;
-use crate::transform::plugin;
 use crate::suggest;
+use crate::transform::plugin;
 use crate::warning::WarningKind;
-use crate::yaml::{Dialect, ParseOptions, Repeated, parse_noting};
+use crate::yaml::{Dialect, Mark, ParseOptions, Repeated, parse_noting};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -147,15 +147,27 @@ impl<'a> Target<'a> {
     }
 
     fn add_resource(&self, acc: &mut Accumulator, path: &str) -> Result<()> {
+        if path.is_empty() {
+            return Err(fail!(BadObject, "this entry is empty")
+                .with_help("name a file or a directory, or take the dash out"));
+        }
         let is_remote = crate::remote::RepositoryUrl::parse(path).is_some();
-        if is_remote || (self.loader.is_directory(path) && !path.is_empty()) {
+        let is_file = path.split('?').next().is_some_and(|path| {
+            [".yaml", ".yml", ".json"].iter().any(|ending| path.ends_with(ending))
+        });
+        if is_remote && is_file && path.starts_with("http") {
+            return self.loader.bytes(path).map(drop);
+        }
+        if is_remote || self.loader.is_directory(path) {
             let below = self.child(path, false)?.accumulate(Accumulator::default())?;
             return acc.absorb(below);
         }
         if !self.loader.exists(path) && !path.starts_with("http") {
             return Err(self.loader.missing(path));
         }
-        for mut resource in parse_objects(&self.loader.text(path)?, &self.loader.path(path), 0)? {
+        for mut resource in
+            parse_objects(&self.loader.text(path)?, &self.loader.path(path), Mark::default())?
+        {
             resource.origin = self.origin.as_ref().map(|origin| origin.join(path));
             acc.resources.append(resource)?;
         }
@@ -219,13 +231,12 @@ impl<'a> Target<'a> {
         }
         acc.merge_config(&config)?;
         for entry in &self.kustomization.crds {
-            let added =
-                self.loader.json(entry).and_then(|document| from_crds(&document)).and_then(
-                    |config| {
-                        let merged = acc.merge_config(&Arc::new(config));
-                        merged.map_err(|error| error.in_file(&self.loader.path(entry)))
-                    },
-                );
+            let added = self.loader.json(entry).and_then(|document| from_crds(&document)).and_then(
+                |config| {
+                    let merged = acc.merge_config(&Arc::new(config));
+                    merged.map_err(|error| error.in_file(&self.loader.path(entry)))
+                },
+            );
             added.map_err(|error| self.loading(error, entry))?;
         }
         Ok(())
@@ -233,8 +244,7 @@ impl<'a> Target<'a> {
 
     fn run_generators(&self, acc: &mut Accumulator) -> Result<()> {
         let global = self.kustomization.generator_options.as_ref();
-        type Make =
-            fn(&Loader<'_>, &Path, &GeneratorArgs, &GeneratorOptions) -> Result<Resource>;
+        type Make = fn(&Loader<'_>, &Path, &GeneratorArgs, &GeneratorOptions) -> Result<Resource>;
         let kinds: [(&str, &[GeneratorArgs], Make); 2] = [
             ("ConfigMapGenerator", &self.kustomization.config_maps, generate::config_map),
             ("SecretGenerator", &self.kustomization.secrets, generate::secret),
@@ -299,7 +309,7 @@ impl<'a> Target<'a> {
         let mut acc = Accumulator::default();
         let mut paths = Vec::new();
         for entry in entries {
-            match inline::objects(&self.loader, &self.file, entry) {
+            match parse_objects(entry, &self.file, entry.before()) {
                 Ok(inline) => {
                     for mut resource in inline {
                         let name =

@@ -50,7 +50,10 @@ pub fn set(resources: &mut Resources, image: &Image, specs: &[FieldSpec]) -> Res
         if resource.kind() == "CustomResourceDefinition" {
             continue;
         }
-        in_containers(&mut resource.node, &mut change)?;
+        if let Err(error) = in_containers(&mut resource.node, &mut change) {
+            let what = format!("changing the images of {}", resource.describe());
+            return Err(error.at_object(resource).doing(what));
+        }
         for spec in specs {
             apply(resource, spec, Create::Nothing, &mut change)?;
         }

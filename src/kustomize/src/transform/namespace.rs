@@ -50,12 +50,14 @@ impl Namespace<'_> {
             return Ok(());
         }
         let list = resources.all_mut();
+        let mut conflict = None;
         let mut taken: HashMap<Id, usize> = HashMap::with_capacity(list.len());
         for resource in list.iter() {
             *taken.entry(resource.id()).or_default() += 1;
         }
-        for resource in
-            list.iter_mut().filter(|resource| !resource.is_gone() && !resource.from_helm)
+        let free = |resource: &Resource| !resource.is_gone() && !resource.from_helm;
+        for (position, resource) in
+            list.iter_mut().enumerate().filter(|(_, resource)| free(resource))
         {
             let before = resource.id();
             resource.store_previous();
@@ -67,15 +69,22 @@ impl Namespace<'_> {
             let count = taken.entry(after).or_default();
             *count += 1;
             if *count > 1 {
-                let message = format!(
-                    "two objects become {} in namespace {:?}",
-                    resource.describe(),
-                    self.namespace
-                );
-                return Err(fail!(Conflict, "{message}"));
+                conflict = Some(position);
+                break;
             }
         }
-        Ok(())
+        let Some(position) = conflict else { return Ok(()) };
+        let second = &list[position];
+        let id = second.id();
+        let error = fail!(Conflict, "two objects become {}", second.describe());
+        let others = list
+            .iter()
+            .enumerate()
+            .filter(|(other, resource)| *other != position && resource.id() == id);
+        let error = others.fold(error.at_object(second), |error, (_, other)| {
+            error.with_related(other, "the other one")
+        });
+        Err(error.with_help("give one of them another name before the namespace is set"))
     }
 
     /// Changes one object, whatever it is.

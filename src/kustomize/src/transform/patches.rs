@@ -1,8 +1,7 @@
 //! Patches: which objects they are for, and how each kind is applied.
 
-use crate::error::{Error, ErrorKind, Result, fail};
 use crate::decode::Text;
-use crate::inline;
+use crate::error::{Error, ErrorKind, Result, fail};
 use crate::kustomization::{PatchEntry, PatchOptions};
 use crate::load::Loader;
 use crate::objects::parse_objects;
@@ -18,23 +17,11 @@ use crate::yaml::{Mark, Node};
 use std::path::{Path, PathBuf};
 
 /// A patch's text and where it comes from.
-struct Source<'a> {
+struct Source {
     text: String,
     file: PathBuf,
-    line_offset: u32,
-    /// The entry that has it written out.
-    inline: Option<&'a Text>,
-}
-
-impl Source<'_> {
-    /// An error in the text, or about the entry where the text isn't at fault.
-    fn place(&self, loader: &Loader<'_>, file: &Path, entry: Mark, error: Error) -> Error {
-        let error = match self.inline {
-            Some(text) => inline::place(loader, file, text, error),
-            None => error,
-        };
-        error.at(file, entry)
-    }
+    /// What of the file stands before the text.
+    before: Mark,
 }
 
 /// Applies one entry of `patches`.
@@ -45,8 +32,8 @@ pub fn apply_entry(
     resources: &mut Resources,
 ) -> Result<()> {
     let source = read_entry(loader, file, entry)?;
-    let matched = apply_text(loader, entry, &source, resources)
-        .map_err(|error| source.place(loader, file, entry.at, error))?;
+    let matched = apply_text(loader, file, entry, &source, resources)
+        .map_err(|error| error.at(file, entry.at))?;
     warn_unless(matched, loader, file, entry, resources);
     Ok(())
 }
@@ -54,22 +41,23 @@ pub fn apply_entry(
 /// Applies a patch of either kind; false when its target matches nothing.
 fn apply_text(
     loader: &Loader<'_>,
+    file: &Path,
     entry: &PatchEntry,
-    text: &Source<'_>,
+    text: &Source,
     resources: &mut Resources,
 ) -> Result<bool> {
-    let strategic = parse_objects(&text.text, &text.file, text.line_offset);
-    let json = JsonPatch::parse(&text.text, &text.file, text.line_offset);
+    let strategic = parse_objects(&text.text, &text.file, text.before);
+    let json = JsonPatch::parse(&text.text, &text.file, text.before);
     match (strategic, json) {
         (Ok(patches), Ok(json)) if !patches.is_empty() && !json.is_empty() => {
             Err(fail!(Patch, "this is both a strategic merge patch and a JSON patch"))
         }
         (Ok(patches), _) => {
-            apply_strategic(loader, entry, with_options(patches, entry.options), resources)
+            apply_strategic(loader, file, entry, with_options(patches, entry.options), resources)
         }
         (Err(_), Ok(json)) if json.is_empty() => Ok(true),
         (Err(_), Ok(json)) => match &entry.target {
-            Some(target) => apply_json(target, &json, resources, true),
+            Some(target) => apply_json(file, target, &json, resources, true),
             None => Err(fail!(Patch, "a JSON patch needs a target").with_help(
                 "say which objects it is for: a `target` with kind and name, beside the patch",
             )),
@@ -93,31 +81,21 @@ fn warn_unless(
     }
 }
 
-fn read_entry<'a>(
-    loader: &Loader<'_>,
-    file: &Path,
-    entry: &'a PatchEntry,
-) -> Result<Source<'a>> {
+fn read_entry(loader: &Loader<'_>, file: &Path, entry: &PatchEntry) -> Result<Source> {
     let invalid = |reason: &str| {
         let kind = ErrorKind::Invalid { field: "patches".to_owned(), reason: reason.to_owned() };
         Err(Error::new(kind).at(file, entry.at))
     };
     match (&*entry.path, entry.patch.trim()) {
         ("", "") => invalid("an entry needs a path or a patch"),
-        ("", text) => {
-            let before = entry.patch.len() - entry.patch.trim_start().len();
-            let lines = entry.patch[..before].matches('\n').count();
-            let lines = u32::try_from(lines).unwrap_or(u32::MAX);
-            Ok(Source {
-                text: text.to_owned(),
-                file: file.to_owned(),
-                line_offset: inline::line_offset(&entry.patch).saturating_add(lines),
-                inline: Some(&entry.patch),
-            })
-        }
+        ("", text) => Ok(Source {
+            text: text.to_owned(),
+            file: file.to_owned(),
+            before: entry.patch.before(),
+        }),
         (path, "") => {
             let text = loader.text(path).map_err(|error| error.at(file, entry.path.at))?;
-            Ok(Source { text, file: loader.path(path), line_offset: 0, inline: None })
+            Ok(Source { text, file: loader.path(path), before: Mark::default() })
         }
         _ => invalid("an entry takes a path or a patch, not both"),
     }
@@ -134,6 +112,7 @@ fn with_options(mut patches: Vec<Resource>, options: PatchOptions) -> Vec<Resour
 /// Applies strategic merge patches by target or by the names they carry; false when a target matches nothing.
 fn apply_strategic(
     loader: &Loader<'_>,
+    file: &Path,
     entry: &PatchEntry,
     patches: Vec<Resource>,
     resources: &mut Resources,
@@ -150,13 +129,15 @@ fn apply_strategic(
         return match patches.is_empty() {
             true => Ok(true),
             false => {
-                let error =
-                    fail!(Patch, "several strategic merge patches in one entry can't have a target");
+                let error = fail!(
+                    Patch,
+                    "several strategic merge patches in one entry can't have a target"
+                );
                 Err(error.with_help("give each an entry of its own, or leave the target out"))
             }
         };
     };
-    let selected = select(resources, target)?;
+    let selected = select(resources, file, target)?;
     let matched = !selected.is_empty();
     merge_into(resources, &selected, patch, hold.schemas())?;
     Ok(matched)
@@ -173,16 +154,16 @@ pub fn apply_strategic_list(
     let mut patches = Vec::new();
     for entry in entries {
         // What parses as objects is taken for a patch, everything else for a path.
-        match inline::objects(loader, file, entry) {
+        match parse_objects(entry, file, entry.before()) {
             Ok(inline) => patches.extend(inline),
             Err(error) if entry.contains('\n') => return Err(error),
             Err(_) => {
                 let text = loader.text(entry).map_err(|error| error.at(file, entry.at))?;
-                patches.extend(parse_objects(&text, &loader.path(entry), 0)?);
+                patches.extend(parse_objects(&text, &loader.path(entry), Mark::default())?);
             }
         }
     }
-    patches.extend(inline::objects(loader, file, inline)?);
+    patches.extend(parse_objects(inline, file, inline.before())?);
     if patches.is_empty() {
         return Err(fail!(Patch, "patchesStrategicMerge has no patch in it"));
     }
@@ -211,38 +192,34 @@ pub fn apply_json_entry(
             return Err(fail!(Patch, "an entry of patchesJson6902 needs a path or a patch")
                 .at(file, entry.at));
         }
-        ("", text) => Source {
-            text: text.to_owned(),
-            file: file.to_owned(),
-            line_offset: inline::line_offset(&entry.patch),
-            inline: Some(&entry.patch),
-        },
+        ("", text) => {
+            Source { text: text.to_owned(), file: file.to_owned(), before: entry.patch.before() }
+        }
         (path, "") => Source {
             text: loader.text(path).map_err(|error| error.at(file, entry.path.at))?,
             file: loader.path(path),
-            line_offset: 0,
-            inline: None,
+            before: Mark::default(),
         },
         _ => return Err(fail!(Patch, "a path or a patch, not both").at(file, entry.at)),
     };
-    let at = |error| source.place(loader, file, entry.at, error);
-    let patch =
-        JsonPatch::parse(&source.text, &source.file, source.line_offset).map_err(at)?;
+    let at = |error: Error| error.at(file, entry.at);
+    let patch = JsonPatch::parse(&source.text, &source.file, source.before).map_err(at)?;
     if patch.is_empty() {
         return Err(fail!(Patch, "this patch is empty").at(file, entry.at));
     }
-    let matched = apply_json(target, &patch, resources, false).map_err(at)?;
+    let matched = apply_json(file, target, &patch, resources, false).map_err(at)?;
     warn_unless(matched, loader, file, entry, resources);
     Ok(())
 }
 
 fn apply_json(
+    file: &Path,
     target: &Selector,
     patch: &JsonPatch,
     resources: &mut Resources,
     keep_name: bool,
 ) -> Result<bool> {
-    let selected = select(resources, target)?;
+    let selected = select(resources, file, target)?;
     for position in &selected {
         resources.modify(*position, |resource| -> Result<()> {
             if keep_name {
@@ -258,8 +235,8 @@ fn apply_json(
 }
 
 /// Positions of the objects that a selector takes.
-fn select(resources: &mut Resources, selector: &Selector) -> Result<Vec<usize>> {
-    let matcher = selector.compile()?;
+fn select(resources: &mut Resources, file: &Path, selector: &Selector) -> Result<Vec<usize>> {
+    let matcher = selector.compile().map_err(|error| error.at(file, selector.at))?;
     if let Pattern::Text(name) = &matcher.name {
         let named = resources.find_name(name);
         return Ok(named
@@ -323,10 +300,8 @@ fn merge(resource: &mut Resource, patch: &Resource, schemas: Schemas<'_>) -> Res
     if patch.may_rename || patch.may_change_kind {
         resource.store_previous();
     }
-    let kept =
-        strategic::merge(&mut resource.node, patch.node.clone(), schemas).map_err(|error| {
-            error.doing(format!("patching {kind} {name:?}")).at_object(patch)
-        })?;
+    let kept = strategic::merge(&mut resource.node, patch.node.clone(), schemas)
+        .map_err(|error| error.doing(format!("patching {kind} {name:?}")).at_object(patch))?;
     if !kept {
         resource.node = Node::null();
     }

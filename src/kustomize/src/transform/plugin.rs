@@ -14,14 +14,32 @@ use crate::kustomization::{
 use crate::load::Loader;
 use crate::resource::Resource;
 use crate::resources::Resources;
+use crate::suggest::nearest;
 use crate::yaml::{Dialect, Mapping, Node};
 use std::path::Path;
 
 /// The apiVersion of builtin kinds.
 const BUILTIN: &str = "builtin";
+const GENERATORS: &[&str] =
+    &["ConfigMapGenerator", "HelmChartInflationGenerator", "IAMPolicyGenerator", "SecretGenerator"];
+const TRANSFORMERS: &[&str] = &[
+    "AnnotationsTransformer",
+    "HashTransformer",
+    "ImageTagTransformer",
+    "LabelTransformer",
+    "NamespaceTransformer",
+    "PatchJson6902Transformer",
+    "PatchStrategicMergeTransformer",
+    "PatchTransformer",
+    "PrefixSuffixTransformer",
+    "PrefixTransformer",
+    "ReplacementTransformer",
+    "ReplicaCountTransformer",
+    "SuffixTransformer",
+    "ValueAddTransformer",
+];
 /// The annotations that make an object the settings of a function.
-const FUNCTION_ANNOTATIONS: &[&str] =
-    &["config.kubernetes.io/function", "config.k8s.io/function"];
+const FUNCTION_ANNOTATIONS: &[&str] = &["config.kubernetes.io/function", "config.k8s.io/function"];
 /// What these annotations begin with, and what kind of function that is.
 const FUNCTIONS: &[(&str, &str)] = &[
     ("container:", "a function in a container"),
@@ -47,6 +65,14 @@ fn require_builtin(plugin: &Resource) -> Result<()> {
         "no functions or programs are run: use apiVersion builtin with a builtin kind, a patch, a replacement, or \
          keep what it generates in a file",
     ))
+}
+
+fn unknown(kind: &str, what: &str, known: &[&'static str]) -> Error {
+    let help = match nearest(kind, known.iter().copied()) {
+        Some(near) => format!("did you mean {near:?}?"),
+        None => format!("there are: {}", known.join(", ")),
+    };
+    fail!(Field, "no {kind:?} is built in as {what}").with_help(help)
 }
 
 fn reading(plugin: &Resource) -> Reading<'_> {
@@ -86,7 +112,7 @@ pub fn generate(loader: &Loader<'_>, plugin: &Resource) -> Result<Vec<Resource>>
             };
             generate::inflate(loader, &chart, &globals)
         }
-        kind => Err(fail!(Field, "{kind:?} is not a generator")),
+        kind => Err(unknown(kind, "a generator", GENERATORS)),
     };
     generated.map_err(|error| error.at_object(plugin))
 }
@@ -153,7 +179,7 @@ fn apply(loader: &Loader<'_>, plugin: &Resource, resources: &mut Resources) -> R
         }
         "ValueAddTransformer" => value_add::transform(loader, reading, &plugin.node, resources),
         "HashTransformer" => generate::add_hashes(resources),
-        kind => Err(fail!(Field, "{kind:?} is not a transformer")),
+        kind => Err(unknown(kind, "a transformer", TRANSFORMERS)),
     }
 }
 

@@ -132,11 +132,13 @@ fn part_of(node: &Node, options: Option<&FieldOptions>) -> Result<Node> {
     let mut parts = scalar.text.split(options.delimiter.as_str());
     let part = usize::try_from(options.index).ok().and_then(|index| parts.nth(index));
     let Some(part) = part else {
+        let count = scalar.text.split(options.delimiter.as_str()).count();
         return Err(fail!(
             Field,
-            "index {} is beyond the parts of {:?}",
+            "index {} is beyond the parts of {:?}, which {:?} splits into {count}",
             options.index,
-            scalar.text
+            scalar.text,
+            options.delimiter
         ));
     };
     let mut node = node.clone();

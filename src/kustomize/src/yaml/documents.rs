@@ -20,8 +20,8 @@ pub fn parse_documents(text: &str, options: Options) -> Result<Vec<Node>, YamlEr
     };
     let mut nodes = Vec::new();
     for document in split_documents(&text)? {
-        let options =
-            Options { line_offset: options.line_offset + document.line_offset, ..options };
+        let line = options.before.line.saturating_add(document.line_offset);
+        let options = Options { before: Mark { line, ..options.before }, ..options };
         match parse_document(document.text, options)? {
             Some(node) if !node.is_null() => nodes.push(node),
             _ => {}

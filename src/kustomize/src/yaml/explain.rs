@@ -12,14 +12,19 @@ const WORDS: &[(&str, &str, &str)] = &[
         "put text that has a colon in it in quotes, or check this line's indentation",
     ),
     (
+        "illegal placement of ':'",
+        "a colon isn't allowed here",
+        "a bracket that is opened above isn't closed, or text with a colon isn't in quotes",
+    ),
+    (
         "did not find expected key",
         "a key is expected here",
         "check the indentation: the keys of one map begin in the same column",
     ),
     (
         "expected '-' indicator",
-        "an element of the list is expected here",
-        "check the indentation: the elements of one list begin in the same column",
+        "an element of the list (-) is expected here",
+        "check this line's indentation against the lines above it",
     ),
     ("simple key", "there is no colon after this key", "write `key: value`"),
     ("flow sequence", "a list in brackets isn't closed", "a comma or ] is missing before here"),
@@ -46,11 +51,7 @@ const WORDS: &[(&str, &str, &str)] = &[
         "an anchor or alias without a name",
         "text that begins with & or * must stand in quotes",
     ),
-    (
-        "unexpected character",
-        "text can't begin with this character",
-        "put the text in quotes",
-    ),
+    ("unexpected character", "text can't begin with this character", "put the text in quotes"),
     (
         "wrongly indented line in block",
         "this line is indented less than its block",

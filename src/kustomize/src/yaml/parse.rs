@@ -40,20 +40,32 @@ pub struct Options {
     pub twice: Twice,
     /// Whether to find out which lists and maps are in brackets, which matters to what is written again.
     pub flow: bool,
-    /// Lines before this text in its file, so that positions count from the file's start.
-    pub line_offset: u32,
+    /// Lines above this text and columns left of it in its file, so that positions count from the file's start.
+    pub before: Mark,
 }
 
 impl Options {
     /// Resources and patches.
-    pub const RESOURCE: Self =
-        Self { dialect: Dialect::V3, twice: Twice::Refused, flow: true, line_offset: 0 };
+    pub const RESOURCE: Self = Self {
+        dialect: Dialect::V3,
+        twice: Twice::Refused,
+        flow: true,
+        before: Mark { line: 0, column: 0 },
+    };
     /// Kustomization files and everything that kustomize turns into JSON before it reads it.
-    pub const CONFIG: Self =
-        Self { dialect: Dialect::V2, twice: Twice::LastWins, flow: false, line_offset: 0 };
+    pub const CONFIG: Self = Self {
+        dialect: Dialect::V2,
+        twice: Twice::LastWins,
+        flow: false,
+        before: Mark { line: 0, column: 0 },
+    };
     /// Text inside of a field, which keeps whatever it has.
-    pub const EMBEDDED: Self =
-        Self { dialect: Dialect::V3, twice: Twice::LastWins, flow: true, line_offset: 0 };
+    pub const EMBEDDED: Self = Self {
+        dialect: Dialect::V3,
+        twice: Twice::LastWins,
+        flow: true,
+        before: Mark { line: 0, column: 0 },
+    };
 }
 
 /// Text that isn't YAML, or more of it than is let in.
@@ -89,6 +101,7 @@ pub fn parse_noting(
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
     let mut reader = Reader {
         parser: Parser::new_from_str(text),
+        text,
         lines: text.lines().filter(|_| options.flow).collect(),
         options,
         anchors: HashMap::new(),
@@ -114,6 +127,7 @@ pub fn parse_noting(
 
 struct Reader<'input> {
     parser: Parser<'input, saphyr_parser::StrInput<'input>>,
+    text: &'input str,
     /// The text by lines, where brackets are asked about.
     lines: Vec<&'input str>,
     options: Options,
@@ -137,7 +151,14 @@ impl<'input> Reader<'input> {
             Some(Ok(event)) => Ok(event),
             Some(Err(error)) => {
                 let mark = error.marker();
-                let at = self.mark(mark.line(), mark.col());
+                // What is missing at the end is missed on the last line that has something.
+                let lines = self.text.trim_end().lines();
+                let at = match (lines.clone().count(), lines.last()) {
+                    (count, Some(last)) if mark.line() > count => {
+                        self.mark(count, last.chars().count())
+                    }
+                    _ => self.mark(mark.line(), mark.col()),
+                };
                 Err(explain(error.info(), at))
             }
             None => Ok((Event::StreamEnd, Span::default())),
@@ -156,8 +177,8 @@ impl<'input> Reader<'input> {
         let line = u32::try_from(line).unwrap_or(u32::MAX);
         let column = u32::try_from(column).unwrap_or(u32::MAX);
         Mark {
-            line: line.saturating_add(self.options.line_offset),
-            column: column.saturating_add(1),
+            line: line.saturating_add(self.options.before.line),
+            column: column.saturating_add(1).saturating_add(self.options.before.column),
         }
     }
 

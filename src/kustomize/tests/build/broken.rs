@@ -50,7 +50,8 @@ fn every_message_names_the_place_and_helps() {
             let said = say(input);
             let _ = write!(blessed, "### {title}\n{input}\n>>>\n{said}\n\n");
             if said != expected.trim() {
-                let _ = write!(wrong, "{}: {title}\n{said}\nexpected:\n{expected}\n\n", path.display());
+                let _ =
+                    write!(wrong, "{}: {title}\n{said}\nexpected:\n{expected}\n\n", path.display());
             }
             assert!(said.contains("\n --> /"), "{title}: no place in\n{said}");
             count += 1;

@@ -25,7 +25,7 @@ fn messages_name_the_file_and_the_line() {
     for (kustomization, part) in [
         (
             "resources: [service.yaml, nowhere.yaml]",
-            "/kustomization.yaml:1:27: \"nowhere.yaml\" is neither",
+            "/kustomization.yaml:1:27: there is no file or directory \"nowhere.yaml\"",
         ),
         (
             "resources: [service.yaml]\nimages:\n- name: a\n  newTag: 1.5",
@@ -33,11 +33,11 @@ fn messages_name_the_file_and_the_line() {
         ),
         (
             "resources: [service.yaml]\nreplicas:\n- {name: none, count: 2}",
-            "/kustomization.yaml:3:3: replicas: nothing",
+            "/kustomization.yaml:3:3: no Deployment",
         ),
         (
             "resources: [service.yaml]\npatches:\n- patch: '{kind: Pod, metadata: {name: x}}'",
-            "/kustomization.yaml:3:3: no object",
+            "/kustomization.yaml:3:11: no object",
         ),
         ("resources: [service.yaml, service.yaml]", "is there already"),
         ("resources: [.]", "a cycle"),
@@ -45,7 +45,7 @@ fn messages_name_the_file_and_the_line() {
             "resources: [service.yaml]\ntransformers:\n- |\n  apiVersion: x/v1\n  kind: Y\n  metadata: {name: z}",
             "not built here",
         ),
-        ("namePrefix: ''", "it says nothing"),
+        ("namePrefix: ''", "says nothing"),
     ] {
         check_error(&format!("--- kustomization.yaml\n{kustomization}\n{SERVICE}"), part);
     }

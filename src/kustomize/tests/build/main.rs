@@ -2,6 +2,7 @@
 
 mod broken;
 mod check;
+mod disk;
 mod errors;
 mod layers;
 mod output;
