@@ -1,6 +1,6 @@
 //! What a build gives: objects in order, warnings, and the files it read.
 
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::{Error, ErrorKind, Place, Result};
 use crate::id::{CLUSTER, effective_namespace, split_api_version};
 use crate::resource::Resource;
 use crate::warning::Warning;
@@ -94,6 +94,10 @@ impl Object {
         Ok(Self { node: resource.node, file: resource.file })
     }
 
+    pub(crate) fn node(&self) -> &Node {
+        &self.node
+    }
+
     fn text(&self, field: &str) -> &str {
         self.node.get(field).map_or("", Node::text)
     }
@@ -121,6 +125,20 @@ impl Object {
     /// The namespace; `None` where the object doesn't say.
     pub fn namespace(&self) -> Option<&str> {
         Some(self.metadata("namespace")).filter(|namespace| !namespace.is_empty())
+    }
+
+    /// Kind, namespace and name, for messages: `Deployment shop/web`.
+    pub fn title(&self) -> String {
+        match self.namespace() {
+            Some(namespace) => format!("{} {namespace}/{}", self.kind(), self.name()),
+            None => format!("{} {}", self.kind(), self.name()),
+        }
+    }
+
+    /// Where the object begins in the file it was read from; the file alone for what a generator made.
+    pub(crate) fn place(&self) -> Option<Place> {
+        let Mark { line, column } = self.node.at;
+        self.file.as_deref().map(|file| Place { file: file.to_owned(), line, column })
     }
 
     /// The object as JSON, with the types that Kubernetes reads.

@@ -21,10 +21,11 @@ mod write;
 pub use documents::parse_documents;
 pub use emit::{to_document, to_yaml};
 pub use mapping::Mapping;
-pub use node::{Key, Mark, Node, Scalar, Style, Tag, Value};
+pub use node::{Key, Mark, Node, Scalar, Sequence, Style, Tag, Value};
 pub use number::{go_json as go_json_number, go_shortest};
 pub use parse::{
     Dialect, Options as ParseOptions, Repeated, YamlError, parse_document, parse_noting,
 };
 pub use resolve::{Resolved, resolve};
+pub use timestamp::is_timestamp;
 pub use typed::{TypeError, Typed, check, from_json, to_json, typed};

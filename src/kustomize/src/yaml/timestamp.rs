@@ -1,5 +1,10 @@
 //! Dates and times, which go-yaml recognises in plain scalars and kustomize prints in RFC 3339.
 
+/// Whether a text is a date that there is.
+pub fn is_timestamp(text: &str) -> bool {
+    normalise(text).is_some()
+}
+
 /// The RFC 3339 form of a plain scalar that go-yaml takes for a timestamp.
 ///
 /// The forms are `2006-1-2`, `2006-1-2 15:4:5`, and `2006-1-2T15:4:5Z` with `t` for `T` and an offset for `Z`.
