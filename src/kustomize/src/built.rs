@@ -106,6 +106,10 @@ impl Object {
         self.node.get("metadata").and_then(|metadata| metadata.get(field)).map_or("", Node::text)
     }
 
+    pub(crate) fn annotation(&self, name: &str) -> Option<&str> {
+        self.node.get("metadata")?.get("annotations")?.get(name).map(Node::text)
+    }
+
     fn effective_namespace(&self) -> &str {
         effective_namespace(self.api_version(), self.kind(), self.metadata("namespace"))
     }

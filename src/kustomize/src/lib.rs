@@ -21,6 +21,7 @@
 
 mod build;
 mod built;
+mod checks;
 mod config;
 mod decode;
 mod error;
@@ -53,6 +54,7 @@ mod yaml;
 
 pub use build::{KUSTOMIZE_VERSION, build};
 pub use built::{Built, Object};
+pub use checks::{check, inspect, rules};
 pub use error::{Error, ErrorKind, Place};
 pub use files::{Disk, Files, Layered, Memory};
 pub use finding::{Finding, Rule, Severity};

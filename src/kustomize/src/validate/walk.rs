@@ -147,14 +147,14 @@ impl<'a> Walk<'a> {
 
     fn scalar(&mut self, node: &Node, kind: &Type, shape: Option<Shape>) {
         let Some(value) = value_of(node) else { return };
-        let fits = match (&value, shape) {
-            (_, None) => true,
-            (Typed::Str(_), Some(Shape::String)) => true,
-            (Typed::Bool(_), Some(Shape::Boolean)) => true,
-            (Typed::Int(_) | Typed::Uint(_), Some(Shape::Integer | Shape::Number)) => true,
-            (Typed::Float(_), Some(Shape::Number)) => true,
-            _ => false,
-        };
+        let fits = matches!(
+            (&value, shape),
+            (_, None)
+                | (Typed::Str(_), Some(Shape::String))
+                | (Typed::Bool(_), Some(Shape::Boolean))
+                | (Typed::Int(_) | Typed::Uint(_), Some(Shape::Integer | Shape::Number))
+                | (Typed::Float(_), Some(Shape::Number))
+        );
         if !fits {
             return self.wrong_type(node, shape);
         }
