@@ -20,6 +20,7 @@ mod ports;
 mod process;
 mod process_table;
 mod progress;
+mod proxy;
 mod scratch;
 mod setup_error;
 mod signals;
@@ -35,6 +36,7 @@ pub use crate::{
     process::MARKER,
     process_table::processes_of,
     progress::Progress,
+    proxy::{Aim, Fault, FaultProxy},
     setup_error::SetupError,
     signals::interrupted,
     site::{Site, Tools},
