@@ -5,6 +5,7 @@
 
 mod clients;
 mod environment;
+pub mod kill;
 mod rehearsal;
 mod steps;
 

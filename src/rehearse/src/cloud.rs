@@ -126,6 +126,21 @@ impl LocalCloud {
         self.sites.iter().find(|site| site.name == name)
     }
 
+    /// One more account, with a PostgreSQL server of its own, on the control plane of `site`: for what needs many.
+    pub fn annex(&self, site: &Site, name: &str, account: &str) -> Result<Site, StartError> {
+        let folder = self.scratch.path.join(name);
+        let launch = Launch { processes: &self.processes, folder, site: Some(name) };
+        let server = self.parts.postgres.start(&launch)?;
+        let account = account.to_owned();
+        Ok(Site {
+            access_key_id: account.clone(),
+            account,
+            postgres_port: server.port,
+            postgres_socket: server.socket,
+            ..site.clone()
+        })
+    }
+
     /// The scratch folder; the logs are in `logs`.
     pub fn scratch(&self) -> &std::path::Path {
         &self.scratch.path

@@ -8,6 +8,7 @@ mod support;
 
 use crate::Rehearsal;
 use std::{future::Future, pin::Pin};
+pub use support::IMAGES;
 
 type Step = for<'a> fn(&'a mut Rehearsal) -> Pin<Box<dyn Future<Output = Result<(), String>> + 'a>>;
 
