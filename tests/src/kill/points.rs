@@ -7,6 +7,9 @@ use std::{collections::BTreeMap, fmt};
 /// Services of which a sample has a call in each phase that has one.
 const MUST: [&str; 2] = ["sql", "kubernetes"];
 
+/// How far two lives that follow each other are apart in the order of the calls: a prime number.
+const STRIDE: usize = 101;
+
 /// What is done to a stack in its life.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Phase {
@@ -128,7 +131,7 @@ pub struct Plan {
 
 impl Plan {
     pub fn new(calls: &BTreeMap<Phase, Vec<String>>, extent: Extent) -> Self {
-        let mut lives = vec![];
+        let mut lives: Vec<Life> = vec![];
         for (phase, names) in calls {
             let points = match extent {
                 Extent::Everything => everything(*phase, names),
@@ -141,6 +144,11 @@ impl Plan {
                 lives[at].0.insert(*phase, point);
             }
         }
+        // So that a matrix that is cut short has seen something of everything.
+        let count = lives.len();
+        let mut lives: Vec<(usize, Life)> = lives.into_iter().enumerate().collect();
+        lives.sort_by_key(|(at, _)| at * STRIDE % count);
+        let lives = lives.into_iter().map(|(_, life)| life).collect();
         Self { lives, calls: calls.iter().map(|(phase, names)| (*phase, names.len())).collect() }
     }
 
