@@ -4,6 +4,7 @@ use crate::error::{Result, fail};
 use crate::kustomization::{Order, SortOptions};
 use crate::resource::Resource;
 use crate::resources::Resources;
+use std::cmp::Ordering;
 use std::collections::HashMap;
 
 /// Kinds that come first in the legacy order: what others depend on.
@@ -79,18 +80,31 @@ fn key(resource: &Resource, ranks: &HashMap<&str, isize>) -> (isize, KindKey, St
         |text: &str, none: &str| if text.is_empty() { none.to_owned() } else { text.to_owned() };
     let text =
         format!("{}_{}_{}", or(&gvk.group, "~G"), or(&gvk.version, "~V"), or(&gvk.kind, "~K"));
-    // Among kinds called Namespace, Kubernetes' own comes before those of other groups.
-    let kind = if gvk.kind == "Namespace" && gvk.group.is_empty() {
-        KindKey::CoreNamespace
-    } else {
-        KindKey::Text(text)
-    };
+    let is_namespace = gvk.kind == "Namespace";
+    let kind = KindKey { core: is_namespace && gvk.group.is_empty(), is_namespace, text };
     let place = format!("{gvk}|{}|{}", or(resource.namespace(), "~X"), or(resource.name(), "~N"));
     (ranks.get(gvk.kind.as_str()).copied().unwrap_or(0), kind, place)
 }
 
-#[derive(PartialEq, Eq, PartialOrd, Ord)]
-enum KindKey {
-    CoreNamespace,
-    Text(String),
+#[derive(PartialEq, Eq)]
+struct KindKey {
+    is_namespace: bool,
+    /// Kubernetes' own Namespace.
+    core: bool,
+    text: String,
+}
+
+impl Ord for KindKey {
+    fn cmp(&self, other: &Self) -> Ordering {
+        let order = self.text.cmp(&other.text);
+        // Among kinds called Namespace, Kubernetes' own comes before those of other groups.
+        let reversed = self.is_namespace && other.is_namespace && (self.core || other.core);
+        if reversed { order.reverse() } else { order }
+    }
+}
+
+impl PartialOrd for KindKey {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
 }

@@ -1,6 +1,6 @@
 //! Where an object came from, as `buildMetadata` reports it.
 
-use crate::yaml::{Mapping, Node, to_document};
+use crate::yaml::{Dialect, Mapping, Node, Resolved, Scalar, Style, resolve, to_document};
 use std::path::Path;
 
 /// Annotation that carries an [`Origin`].
@@ -54,7 +54,7 @@ impl Origin {
         let mut map = Mapping::default();
         let mut field = |name: &str, text: &str| {
             if !text.is_empty() {
-                map.insert(name, Node::string(text));
+                map.insert(name, text_node(text));
             }
         };
         field("path", &self.path);
@@ -69,8 +69,7 @@ impl Origin {
                 ("namespace", &by.namespace),
             ];
             let parts = parts.into_iter().filter(|(_, text)| !text.is_empty());
-            let by: Mapping =
-                parts.map(|(name, text)| (name.into(), Node::string(text.as_str()))).collect();
+            let by: Mapping = parts.map(|(name, text)| (name.into(), text_node(text))).collect();
             map.insert("configuredBy", Node::mapping(by));
         }
         Node::mapping(map)
@@ -85,4 +84,13 @@ impl Origin {
     pub fn list_to_text(origins: &[Origin]) -> String {
         to_document(&Node::sequence(origins.iter().map(Origin::to_node).collect()))
     }
+}
+
+/// A string as Go writes the fields of a struct: in quotes where YAML 1.1 would take it for true or false.
+fn text_node(text: &str) -> Node {
+    let style = match resolve(Dialect::V2, text) {
+        Resolved::Bool(_) => Style::Double,
+        _ => Style::Plain,
+    };
+    Node::scalar(Scalar { style, ..Scalar::string(text) })
 }

@@ -2,8 +2,9 @@
 
 use crate::error::{ErrorKind, Result};
 use crate::id::{Gvk, Id, effective_namespace, split_api_version};
-use crate::origin::Origin;
+use crate::origin::{ORIGIN_ANNOTATION, Origin, TRANSFORMATIONS_ANNOTATION};
 use crate::yaml::{Mapping, Node, Scalar, Tag, Value};
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -28,6 +29,8 @@ pub struct Resource {
     /// Inflated from a helm chart, which has seen to the namespace itself.
     pub from_helm: bool,
     pub file: Option<Arc<Path>>,
+    /// How many shared values have been numbered; see [`Self::settle_shared`].
+    pub shared_values: u32,
 }
 
 /// A name that an object once had.
@@ -65,6 +68,7 @@ impl Resource {
             may_change_kind: false,
             from_helm: false,
             file: None,
+            shared_values: 0,
         }
     }
 
@@ -166,6 +170,71 @@ impl Resource {
         if !previous.name.is_empty() && !previous.kind.is_empty() {
             self.previous.push(previous);
         }
+    }
+
+    /// Puts annotations in the place of the notes about origin and transformers, which a patch can take off.
+    pub fn write_notes(&mut self) -> Result<()> {
+        if self.origin.is_none() {
+            return Ok(());
+        }
+        let mut annotations = self.owned_annotations();
+        annotations.push((ORIGIN_ANNOTATION.to_owned(), String::new()));
+        if !self.transformations.is_empty() {
+            annotations.push((TRANSFORMATIONS_ANNOTATION.to_owned(), String::new()));
+        }
+        self.set_metadata_map("annotations", annotations)
+    }
+
+    /// Drops the notes whose annotations a patch has taken off, and the annotations of the others.
+    pub fn take_notes(&mut self) -> Result<()> {
+        if self.origin.is_none() {
+            return Ok(());
+        }
+        let mut annotations = self.owned_annotations();
+        let mut take = |name: &str| {
+            let before = annotations.len();
+            annotations.retain(|(key, _)| key != name);
+            annotations.len() < before
+        };
+        let (has_origin, has_transformations) =
+            (take(ORIGIN_ANNOTATION), take(TRANSFORMATIONS_ANNOTATION));
+        if !has_origin {
+            self.origin = None;
+        }
+        if !has_transformations {
+            self.transformations.clear();
+        }
+        self.set_metadata_map("annotations", annotations)
+    }
+
+    fn owned_annotations(&self) -> Vec<(String, String)> {
+        let annotations = self.metadata_map("annotations").into_iter();
+        annotations.map(|(key, value)| (key.to_owned(), value.to_owned())).collect()
+    }
+
+    /// Gives what was changed in one place to the other places of the same shared value.
+    ///
+    /// kustomize puts one and the same node into every field that a label or annotation of a kustomization goes to. Whoever
+    /// changes one of them later changes all of them, a Service's selector too; an overlay that sets a base's
+    /// `commonLabels` anew by `labels` relies on it, or is surprised by it. A JSON patch makes them separate values.
+    pub fn settle_shared(&mut self) {
+        if self.shared_values == 0 {
+            return;
+        }
+        let mut changed = BTreeMap::new();
+        visit_scalars(&mut self.node, &mut |scalar| {
+            if std::mem::take(&mut scalar.changed) {
+                changed.insert(scalar.shared, scalar.clone());
+            }
+        });
+        if changed.is_empty() {
+            return;
+        }
+        visit_scalars(&mut self.node, &mut |scalar| {
+            if let Some(new) = changed.get(&scalar.shared) {
+                scalar.clone_from(new);
+            }
+        });
     }
 
     pub fn set_name(&mut self, name: &str) -> Result<()> {
@@ -282,6 +351,18 @@ pub fn set_scalar(parent: &mut Mapping, key: &str, text: &str, tag: Tag) {
         None => {
             let tag = if tag == Tag::Unset { Tag::Str } else { tag };
             parent.insert(key, Node::scalar(Scalar { tag, ..Scalar::untyped(text) }));
+        }
+    }
+}
+
+fn visit_scalars(node: &mut Node, visit: &mut dyn FnMut(&mut Scalar)) {
+    match &mut node.value {
+        Value::Scalar(scalar) => visit(scalar),
+        Value::Sequence(sequence) => {
+            sequence.items.iter_mut().for_each(|item| visit_scalars(item, visit))
+        }
+        Value::Mapping(mapping) => {
+            mapping.iter_mut().for_each(|(_, value)| visit_scalars(value, visit))
         }
     }
 }

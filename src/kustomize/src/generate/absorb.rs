@@ -69,6 +69,9 @@ fn take_over(new: &mut Resource, old: &Resource) -> Result<()> {
     // A hash is added only where both the object and what is merged into it ask for one.
     new.wants_hash &= old.wants_hash;
     new.behavior = old.behavior;
+    if new.transformations.is_empty() {
+        new.transformations.clone_from(&old.transformations);
+    }
     new.previous.clone_from(&old.previous);
     new.prefixes.clone_from(&old.prefixes);
     new.suffixes.clone_from(&old.suffixes);

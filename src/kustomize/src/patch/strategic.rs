@@ -6,7 +6,7 @@
 use super::list;
 use crate::error::{Result, fail};
 use crate::schema::{Schema, Schemas};
-use crate::yaml::{Key, Mapping, Node, Scalar, Style, Tag, Value};
+use crate::yaml::{Key, Mapping, Node, Style, Tag, Value};
 use std::sync::Arc;
 
 /// The key of a map that says what to do with it.
@@ -202,13 +202,15 @@ fn merge_fields<'s>(
 
 /// Puts the patch's value in place; a scalar keeps the quotes of the one it replaces.
 fn replace(ours: &mut Node, theirs: &mut Node) {
-    let (style, tagged) = match &ours.value {
-        Value::Scalar(scalar) => (scalar.style, scalar.tagged),
-        _ => (Style::Plain, false),
-    };
     let mut value = std::mem::replace(theirs, Node::null());
-    if let Value::Scalar(Scalar { style: new_style, tagged: new_tagged, .. }) = &mut value.value {
-        (*new_style, *new_tagged) = (style, tagged);
+    if let Value::Scalar(new) = &mut value.value {
+        match &ours.value {
+            Value::Scalar(old) => {
+                (new.style, new.tagged) = (old.style, old.tagged);
+                (new.shared, new.changed) = (old.shared, old.shared != 0);
+            }
+            _ => (new.style, new.tagged) = (Style::Plain, false),
+        }
     }
     *ours = value;
 }

@@ -225,10 +225,13 @@ fn apply_json(
             if keep_name {
                 resource.store_previous();
             }
+            resource.write_notes()?;
             resource.node = patch
                 .apply(&resource.node)
                 .map_err(|error| error.doing(format!("patching {}", resource.describe())))?;
-            rewrite_as_strings(resource, &["annotations"])
+            resource.shared_values = 0;
+            rewrite_as_strings(resource, &["annotations"])?;
+            resource.take_notes()
         })?;
     }
     Ok(!selected.is_empty())
@@ -300,10 +303,15 @@ fn merge(resource: &mut Resource, patch: &Resource, schemas: Schemas<'_>) -> Res
     if patch.may_rename || patch.may_change_kind {
         resource.store_previous();
     }
+    resource.write_notes()?;
     let kept = strategic::merge(&mut resource.node, patch.node.clone(), schemas)
         .map_err(|error| error.doing(format!("patching {kind} {name:?}")).at_object(patch))?;
     if !kept {
         resource.node = Node::null();
+    }
+    resource.settle_shared();
+    if kept {
+        resource.take_notes()?;
     }
     if resource.is_gone() {
         return Ok(());

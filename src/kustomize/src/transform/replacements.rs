@@ -174,6 +174,7 @@ fn write(resources: &mut Resources, target: &Target, value: &Node) -> Result<usi
             continue;
         }
         copy(resource, target, value)?;
+        resource.settle_shared();
         count += 1;
     }
     Ok(count)
@@ -249,7 +250,7 @@ fn set(node: &mut Node, value: &Node, options: Option<&FieldOptions>) -> Result<
     }
     match &mut node.value {
         // A plain value keeps its type and its quotes; only the text changes.
-        Value::Scalar(scalar) => value.text().clone_into(&mut scalar.text),
+        Value::Scalar(scalar) => scalar.replace(value.text(), scalar.tag),
         _ => *node = value,
     }
     Ok(())

@@ -272,7 +272,7 @@ fn document_node(writer: &mut Writer, node: &Node, context: Context) {
 }
 
 fn key_scalar(key: &super::node::Key) -> Scalar {
-    Scalar { text: key.text.clone(), tag: key.tag, style: key.style, tagged: false }
+    Scalar { tag: key.tag, style: key.style, ..Scalar::untyped(key.text.as_str()) }
 }
 
 fn document_scalar(writer: &mut Writer, scalar: &Scalar, context: Context, simple_key: bool) {

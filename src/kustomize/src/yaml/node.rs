@@ -33,6 +33,12 @@ pub struct Scalar {
     pub style: Style,
     /// The tag was written out (`!!int "7"`), so it outranks the quotes.
     pub tagged: bool,
+    /// Which of an object's shared values this is; 0 for none. See [`Resource::settle_shared`].
+    ///
+    /// [`Resource::settle_shared`]: crate::resource::Resource::settle_shared
+    pub shared: u32,
+    /// A shared value that has been changed here, and not yet in its other places.
+    pub changed: bool,
 }
 
 /// The type of a scalar.
@@ -102,18 +108,26 @@ impl Key {
 impl Scalar {
     /// A string, whatever its text looks like.
     pub fn string(text: impl Into<String>) -> Self {
-        Self { text: text.into(), tag: Tag::Str, style: Style::Plain, tagged: false }
+        Self { tag: Tag::Str, ..Self::untyped(text) }
     }
 
     /// Text whose type is decided by its looks.
     pub fn untyped(text: impl Into<String>) -> Self {
-        Self { text: text.into(), tag: Tag::Unset, style: Style::Plain, tagged: false }
+        Self {
+            text: text.into(),
+            tag: Tag::Unset,
+            style: Style::Plain,
+            tagged: false,
+            shared: 0,
+            changed: false,
+        }
     }
 
     /// Replaces text and type and keeps the quotes that were there, as kustomize does.
     pub fn replace(&mut self, text: impl Into<String>, tag: Tag) {
         self.text = text.into();
         self.tag = tag;
+        self.changed = self.shared != 0;
     }
 
     /// Whether kustomize takes this for a string: tagged so, or not tagged at all.

@@ -102,6 +102,7 @@ pub fn parse_noting(
     let mut reader = Reader {
         parser: Parser::new_from_str(text),
         text,
+        open_end: (!text.ends_with('\n')).then(|| text.chars().count()),
         lines: text.lines().filter(|_| options.flow).collect(),
         options,
         anchors: HashMap::new(),
@@ -128,6 +129,8 @@ pub fn parse_noting(
 struct Reader<'input> {
     parser: Parser<'input, saphyr_parser::StrInput<'input>>,
     text: &'input str,
+    /// The number of characters of a text that ends without a line break.
+    open_end: Option<usize>,
     /// The text by lines, where brackets are asked about.
     lines: Vec<&'input str>,
     options: Options,
@@ -222,6 +225,7 @@ impl<'input> Reader<'input> {
         let (value, anchor) = match event {
             Event::Scalar(text, style, anchor, tag) => {
                 let tag = tag.as_ref().map(|tag| tag_name(tag));
+                let text = self.without_added_break(text, style, span);
                 (Value::Scalar(self.scalar(text, style, tag.as_deref())), anchor)
             }
             Event::SequenceStart(anchor, _) => {
@@ -260,6 +264,28 @@ impl<'input> Reader<'input> {
         }
     }
 
+    /// A block that ends with the file, which ends without a line break, has none at its end either.
+    fn without_added_break(
+        &self,
+        mut text: Cow<'input, str>,
+        style: ScalarStyle,
+        span: Span,
+    ) -> Cow<'input, str> {
+        let is_block = matches!(style, ScalarStyle::Literal | ScalarStyle::Folded);
+        if !is_block || self.open_end.is_none() || !text.ends_with('\n') {
+            return text;
+        }
+        let last_line = self.text.rsplit('\n').next().unwrap_or_default();
+        // What is indented less than the block isn't a part of it.
+        let inside = last_line
+            .split_at_checked(span.start.col())
+            .is_some_and(|(indent, rest)| indent.trim_matches(' ').is_empty() && !rest.is_empty());
+        if inside && self.open_end.is_some_and(|end| end <= span.end.index()) {
+            text.to_mut().pop();
+        }
+        text
+    }
+
     fn scalar(&self, text: Cow<'input, str>, style: ScalarStyle, tag: Option<&str>) -> Scalar {
         let style = match style {
             ScalarStyle::Plain => Style::Plain,
@@ -293,7 +319,7 @@ impl<'input> Reader<'input> {
             tag: written.unwrap_or_else(read),
             style,
             tagged: written.is_some(),
-            text: text.into_owned(),
+            ..Scalar::untyped(text)
         }
     }
 

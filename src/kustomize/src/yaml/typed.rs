@@ -189,7 +189,7 @@ pub fn from_json(value: &serde_json::Value) -> Node {
         serde_json::Value::Number(number) => {
             let text = number.as_f64().map_or_else(|| number.to_string(), go_shortest);
             let tag = tag_of(&resolve(Dialect::V3, &text));
-            Node::scalar(Scalar { text, tag, style: Style::Plain, tagged: false })
+            Node::scalar(Scalar { tag, ..Scalar::untyped(text) })
         }
         serde_json::Value::String(text) => {
             Node::scalar(Scalar { style: embedded_style(text), ..Scalar::string(text.as_str()) })

@@ -1,6 +1,8 @@
 //! What is printed, feature by feature. Each expectation was compared with kustomize v5.8.2.
 
-use crate::check::check;
+use crate::check::{check, files, in_order};
+use formwork_kustomize::build;
+use std::path::Path;
 
 #[test]
 fn keys_are_sorted_and_strings_quoted_where_yaml_1_1_would_retype_them() {
@@ -254,6 +256,131 @@ kind: Service
 metadata:
   name: web
   namespace: shop
+",
+    );
+}
+
+const LABELLED: &str = "--- base/kustomization.yaml
+resources: [service.yaml]
+commonLabels: {team: blue}
+--- base/service.yaml
+apiVersion: v1
+kind: Service
+metadata: {name: web}
+spec: {selector: {app: web}}
+--- patch.yaml
+apiVersion: v1
+kind: Service
+metadata: {name: web, labels: {team: red}}
+";
+
+/// kustomize puts one node into both fields, and changes both by changing one.
+#[test]
+fn a_label_that_is_set_anew_changes_the_selector_that_the_base_gave_it_to() {
+    let service = |team: &str, selected: &str| {
+        format!(
+            "apiVersion: v1
+kind: Service
+metadata:
+  labels:
+    team: {team}
+  name: web
+spec:
+  selector:
+    app: web
+    team: {selected}
+"
+        )
+    };
+    for (overlay, team, selected) in [
+        ("labels: [{pairs: {team: red}}]", "red", "red"),
+        ("patches: [{path: patch.yaml}]", "red", "red"),
+        // A JSON patch makes them two values.
+        (
+            "patches: [{target: {kind: Service}, patch: '[{\"op\": \"test\", \"path\": \"/kind\", \"value\": \"Service\"}]'}]\nlabels: [{pairs: {team: red}}]",
+            "red",
+            "blue",
+        ),
+    ] {
+        check(
+            &format!("--- kustomization.yaml\nresources: [base]\n{overlay}\n{LABELLED}"),
+            &service(team, selected),
+        );
+    }
+}
+
+#[test]
+fn a_patch_that_replaces_the_annotations_takes_the_notes_of_the_build_off() {
+    check(
+        "--- kustomization.yaml
+resources: [service.yaml]
+buildMetadata: [transformerAnnotations]
+namePrefix: a-
+patchesJson6902:
+- target: {version: v1, kind: Service, name: web}
+  patch: '[{\"op\": \"add\", \"path\": \"/metadata/annotations\", \"value\": {\"x\": \"n\"}}]'
+nameSuffix: -b
+--- service.yaml
+apiVersion: v1
+kind: Service
+metadata: {name: web}
+",
+        "apiVersion: v1
+kind: Service
+metadata:
+  annotations:
+    x: \"n\"
+  name: a-web-b
+",
+    );
+}
+
+#[test]
+fn a_block_at_the_end_of_a_file_without_a_line_break_has_none() {
+    let printed = |value: &str| {
+        format!("apiVersion: v1\ndata:\n  k: {value}\nkind: ConfigMap\nmetadata:\n  name: a\n")
+    };
+    for (block, value) in [
+        ("|\n    one", "one"),
+        ("|\n    one\n", "|\n    one"),
+        ("|\n    one\n  ", "|\n    one"),
+        ("|\n    one\n# comment", "|\n    one"),
+        ("|\n    one\n    # no comment", "|-\n    one\n    # no comment"),
+        ("|+\n    one", "one"),
+        (">\n    one\n    two", "one two"),
+    ] {
+        let object =
+            format!("apiVersion: v1\nkind: ConfigMap\nmetadata: {{name: a}}\ndata:\n  k: {block}");
+        let files = files("--- kustomization.yaml\nresources: [a.yaml]\n").with("/a.yaml", object);
+        let built = build(&files, Path::new("/"), &in_order()).expect("a build");
+        assert_eq!(built.to_yaml(), printed(value), "{block:?}");
+    }
+}
+
+#[test]
+fn in_an_order_of_ones_own_a_namespace_has_no_special_place() {
+    check(
+        "--- kustomization.yaml
+resources: [a.yaml]
+sortOptions: {order: legacy, legacySortOptions: {orderFirst: [Service]}}
+--- a.yaml
+apiVersion: v1
+kind: Namespace
+metadata: {name: a}
+---
+apiVersion: autoscaling/v2
+kind: HorizontalPodAutoscaler
+metadata: {name: a}
+",
+        "apiVersion: autoscaling/v2
+kind: HorizontalPodAutoscaler
+metadata:
+  name: a
+---
+apiVersion: v1
+kind: Namespace
+metadata:
+  name: a
 ",
     );
 }
