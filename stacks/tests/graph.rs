@@ -1,25 +1,10 @@
 //! The stacks as graphs: what a reader of the stack expects of it, held against the program's own output.
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
+mod support;
+
 use serde_json::Value;
-use std::process::Command;
-
-const IMAGES: [&str; 4] =
-    ["--image", "client=registry/client:1", "--image", "server=registry/server:1"];
-
-/// Runs the team's formwork in the project's folder, without credentials.
-fn formwork(arguments: &[&str]) -> (i32, String, String) {
-    let project = concat!(env!("CARGO_MANIFEST_DIR"), "/..");
-    let output = Command::new(env!("CARGO_BIN_EXE_formwork"))
-        .args(arguments)
-        .current_dir(project)
-        .env_clear()
-        .env("NO_COLOR", "1")
-        .output()
-        .unwrap();
-    let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
-    (output.status.code().unwrap(), text(output.stdout), text(output.stderr))
-}
+use support::{IMAGES, formwork};
 
 fn graph(arguments: &[&str]) -> Value {
     let (code, stdout, stderr) = formwork(&[&["emit"], arguments, &IMAGES].concat());
@@ -131,57 +116,4 @@ fn options_of_a_command_may_stand_behind_the_stack() {
     );
     assert_eq!(code, 1);
     assert!(stderr.contains("no/such/folder"), "{stderr}");
-}
-
-#[test]
-fn bad_input_is_refused_with_its_place_and_changes_nothing() {
-    let plan = |arguments: &[&str]| formwork(&[&["plan"], arguments].concat());
-    for (arguments, message) in [
-        (&["nowhere"][..], "nowhere"),
-        (&[][..], "which stack?"),
-        (&["--graph", "no/such/file.json"][..], "no/such/file.json"),
-        (&["--bogus"][..], "--bogus"),
-        (&["foundation", "--environment", "no/such.toml"][..], "no/such.toml"),
-    ] {
-        let (code, stdout, stderr) = plan(arguments);
-        assert_eq!(code, 1, "{arguments:?}: {stdout}{stderr}");
-        assert!(stderr.contains(message), "{arguments:?}: {stderr}");
-        assert!(!stderr.contains("panicked"), "{stderr}");
-    }
-}
-
-#[test]
-fn cycles_duplicates_and_missing_overlays_in_a_graph_are_named() {
-    let dir = std::env::temp_dir().join(format!("formwork-graphs-{}", std::process::id()));
-    std::fs::create_dir_all(&dir).unwrap();
-    let good = graph(&["staging"]);
-    let refused = |name: &str, change: &dyn Fn(&mut Vec<Value>), message: &str| {
-        let mut graph = good.clone();
-        change(graph["nodes"].as_array_mut().unwrap());
-        let file = dir.join(name);
-        std::fs::write(&file, graph.to_string()).unwrap();
-        let (code, _, stderr) = formwork(&["plan", "--graph", file.to_str().unwrap()]);
-        assert_eq!(code, 1);
-        assert!(stderr.contains(message), "{stderr}");
-    };
-    let vpc = |nodes: &mut Vec<Value>| {
-        nodes.iter().position(|node| node["address"] == "staging/vpc").unwrap()
-    };
-    refused(
-        "cycle.json",
-        &|nodes| {
-            let vpc = vpc(nodes);
-            nodes[vpc]["options"]["after"] = serde_json::json!(["staging/internet"]);
-        },
-        "staging/vpc → staging/internet → staging/vpc",
-    );
-    refused(
-        "duplicate.json",
-        &|nodes| {
-            let vpc = vpc(nodes);
-            nodes.push(nodes[vpc].clone());
-        },
-        "`staging/vpc` is added twice",
-    );
-    std::fs::remove_dir_all(&dir).unwrap();
 }

@@ -1,7 +1,10 @@
 //! Kinds whose identity is their name: the author's own, or the one derived from the address.
 
-use crate::Aws;
-use formwork_engine::{Data, Failure, Owner, Prediction, Reconcile, Resource, Subject};
+use crate::{Aws, target::predict_with_arn};
+use formwork_engine::{
+    Data, Failure, FailureKind, Owner, Prediction, Reconcile, Resource, Subject,
+};
+use std::collections::BTreeMap;
 
 /// The field that holds the author's own name, in every kind that lets them choose one.
 const FIELD: &str = "name";
@@ -20,19 +23,47 @@ pub(crate) fn predicted_name<'a>(of: &'a Prediction<'_>) -> Option<&'a str> {
     }
 }
 
+/// What is predicted of a resource by its name: the name, under the output that has it, and the ARN, in
+/// which it stands behind what the service calls the kind, such as `repository/`.
+pub(crate) fn predict_by_name(
+    of: &Prediction<'_>,
+    output: &'static str,
+    service: &str,
+    kind: &str,
+) -> BTreeMap<&'static str, String> {
+    predicted_name(of)
+        .map(|name| predict_with_arn(of, (output, name), service, &format!("{kind}{name}")))
+        .unwrap_or_default()
+}
+
 /// Whether a resource is one of the wanted ones, or one of their stacks' at least.
 pub(crate) fn is_wanted(wanted: &[Subject], name: &str, owner: Option<&Owner>) -> bool {
     let same_lineage = |w: &Subject| owner.is_some_and(|owner| owner.lineage == w.owner.lineage);
     wanted.iter().any(|w| name_of(w) == name || same_lineage(w))
 }
 
-/// After a creation was refused because the name is taken: the identifier, if an earlier try of the
-/// same intent took it, and else whose it is.
-pub(crate) async fn taken_by_us<R>(
+/// The identifier that a creation came to: also of one that was refused because the name is taken, if an
+/// earlier try of the same intent took it.
+pub(crate) async fn made_or_ours<R, T>(
     cloud: &Aws,
     subject: &Subject,
-    refusal: Failure,
+    made: Result<T, Failure>,
 ) -> Result<String, Failure>
+where
+    R: Reconcile<Cloud = Aws>,
+{
+    match made {
+        Ok(_) => Ok(name_of(subject).to_owned()),
+        Err(refusal) if refusal.kind == FailureKind::Taken => {
+            taken_by_us::<R>(cloud, subject, refusal).await
+        }
+        Err(failure) => Err(failure),
+    }
+}
+
+/// After a creation was refused because the name is taken: the identifier, if an earlier try of the
+/// same intent took it, and else whose it is.
+async fn taken_by_us<R>(cloud: &Aws, subject: &Subject, refusal: Failure) -> Result<String, Failure>
 where
     R: Reconcile<Cloud = Aws>,
 {

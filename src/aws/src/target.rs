@@ -2,6 +2,7 @@
 
 use formwork_engine::{Arn, Nested, Prediction};
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 
 /// The binding of `aws`: `stack.bind("aws", Target::new().account("123456789012").region("eu-central-1"))`.
 ///
@@ -52,10 +53,19 @@ fn arn(region: &str, account: &str, service: &str, resource: &str) -> Arn {
     Arn::new(format!("arn:{partition}:{service}:{region}:{account}:{resource}"))
 }
 
-/// The ARN that a resource will have, where the binding is known.
-pub(crate) fn predicted_arn(of: &Prediction<'_>, service: &str, resource: &str) -> Option<String> {
-    let (region, account) = (of.bound("region")?, of.bound("account")?);
-    Some(arn(region, account, service, resource).to_string())
+/// What is predicted of a resource: an output that is known already, and the ARN that it will have,
+/// where the binding is known.
+pub(crate) fn predict_with_arn(
+    of: &Prediction<'_>,
+    (output, value): (&'static str, &str),
+    service: &str,
+    resource: &str,
+) -> BTreeMap<&'static str, String> {
+    let mut known = BTreeMap::from([(output, value.to_owned())]);
+    if let (Some(region), Some(account)) = (of.bound("region"), of.bound("account")) {
+        known.insert("arn", arn(region, account, service, resource).to_string());
+    }
+    known
 }
 
 #[cfg(test)]

@@ -31,7 +31,8 @@ pub use crate::{
     cloud::{LocalCloud, Options},
     inventory::{Inventory, InventoryError},
     parts::{
-        Actionlint, Etcd, Kubernetes, Kustomize, Kwok, Ministack, Moto, Parts, Postgres, Redis,
+        Actionlint, CargoDeny, Etcd, Kubernetes, Kustomize, Kwok, Ministack, Moto, Parts, Postgres,
+        Redis,
     },
     process::MARKER,
     process_table::processes_of,

@@ -54,6 +54,7 @@ enum Command {
 #[derive(Clone, Copy, clap::ValueEnum)]
 enum Tool {
     Actionlint,
+    CargoDeny,
     Kubectl,
     Kustomize,
     Psql,
@@ -93,6 +94,7 @@ async fn path(tool: Tool) -> Outcome {
     let parts = ensure(Progress::on_stderr()).await?;
     let path = match tool {
         Tool::Actionlint => parts.actionlint.program,
+        Tool::CargoDeny => parts.cargo_deny.program,
         Tool::Kubectl => parts.kubernetes.kubectl,
         Tool::Kustomize => parts.kustomize.program,
         Tool::Psql => parts.postgres.programs.join("psql"),

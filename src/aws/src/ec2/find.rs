@@ -47,6 +47,22 @@ where
     Ok(found)
 }
 
+/// Reads all pages of one of EC2's lists under a filter:
+/// `under_filter!(cloud, LIST, describe_vpcs().filters(filter) => vpcs).await`.
+macro_rules! under_filter {
+    ($cloud:ident, $call:ident, $operation:ident().$by:ident($filter:ident) => $list:ident) => {
+        $cloud.pages(
+            $call,
+            |token| {
+                let request = $cloud.ec2.$operation().$by($filter.clone());
+                request.set_next_token(token).send()
+            },
+            |page| (page.next_token, page.$list.unwrap_or_default()),
+        )
+    };
+}
+pub(super) use under_filter;
+
 fn filter<'a>(name: impl Into<String>, values: impl IntoIterator<Item = &'a String>) -> Filter {
     let values = values.into_iter().cloned().collect();
     Filter::builder().name(name).set_values(Some(values)).build()

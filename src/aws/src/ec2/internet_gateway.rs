@@ -2,7 +2,11 @@
 //!
 //! <https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_CreateInternetGateway.html>
 
-use super::{Vpc, find::find, tags};
+use super::{
+    Vpc,
+    find::{find, under_filter},
+    tags,
+};
 use crate::{
     Aws,
     call::{absent, calls, half_made},
@@ -87,15 +91,7 @@ impl Reconcile for InternetGateway {
 const BY_ID: &str = "internet-gateway-id";
 
 async fn describe(cloud: &Aws, filter: Filter) -> Result<Vec<Described>, Failure> {
-    cloud
-        .pages(
-            LIST,
-            |token| {
-                let request = cloud.ec2.describe_internet_gateways().filters(filter.clone());
-                request.set_next_token(token).send()
-            },
-            |page| (page.next_token, page.internet_gateways.unwrap_or_default()),
-        )
+    under_filter!(cloud, LIST, describe_internet_gateways().filters(filter) => internet_gateways)
         .await
 }
 

@@ -2,7 +2,11 @@
 //!
 //! <https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_CreateNatGateway.html>
 
-use super::{ElasticIp, Subnet, find::find, tags};
+use super::{
+    ElasticIp, Subnet,
+    find::{find, under_filter},
+    tags,
+};
 use crate::{
     Aws,
     call::{absent, calls},
@@ -94,16 +98,7 @@ impl Reconcile for NatGateway {
 }
 
 async fn describe(cloud: &Aws, filter: Filter) -> Result<Vec<Described>, Failure> {
-    cloud
-        .pages(
-            LIST,
-            |token| {
-                let request = cloud.ec2.describe_nat_gateways().filter(filter.clone());
-                request.set_next_token(token).send()
-            },
-            |page| (page.next_token, page.nat_gateways.unwrap_or_default()),
-        )
-        .await
+    under_filter!(cloud, LIST, describe_nat_gateways().filter(filter) => nat_gateways).await
 }
 
 fn found(cloud: &Aws, gateway: Described) -> Result<Found<NatGateway>, Failure> {

@@ -2,7 +2,11 @@
 //!
 //! <https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_CreateRouteTable.html>
 
-use super::{InternetGateway, NatGateway, Subnet, Vpc, find::find, tags};
+use super::{
+    InternetGateway, NatGateway, Subnet, Vpc,
+    find::{find, under_filter},
+    tags,
+};
 use crate::{
     Aws,
     call::{absent, calls, half_made},
@@ -138,16 +142,7 @@ impl Reconcile for RouteTable {
 const BY_ID: &str = "route-table-id";
 
 async fn describe(cloud: &Aws, filter: Filter) -> Result<Vec<Described>, Failure> {
-    cloud
-        .pages(
-            LIST,
-            |token| {
-                let request = cloud.ec2.describe_route_tables().filters(filter.clone());
-                request.set_next_token(token).send()
-            },
-            |page| (page.next_token, page.route_tables.unwrap_or_default()),
-        )
-        .await
+    under_filter!(cloud, LIST, describe_route_tables().filters(filter) => route_tables).await
 }
 
 async fn describe_one(cloud: &Aws, id: &str) -> Result<Option<Described>, Failure> {

@@ -2,7 +2,11 @@
 //!
 //! <https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_CreateSubnet.html>
 
-use super::{Vpc, find::find, tags};
+use super::{
+    Vpc,
+    find::{find, under_filter},
+    tags,
+};
 use crate::{
     Aws,
     call::{absent, calls, half_made},
@@ -96,16 +100,7 @@ impl Reconcile for Subnet {
 }
 
 async fn describe(cloud: &Aws, filter: Filter) -> Result<Vec<Described>, Failure> {
-    cloud
-        .pages(
-            LIST,
-            |token| {
-                let request = cloud.ec2.describe_subnets().filters(filter.clone());
-                request.set_next_token(token).send()
-            },
-            |page| (page.next_token, page.subnets.unwrap_or_default()),
-        )
-        .await
+    under_filter!(cloud, LIST, describe_subnets().filters(filter) => subnets).await
 }
 
 fn found(cloud: &Aws, subnet: Described) -> Result<Found<Subnet>, Failure> {

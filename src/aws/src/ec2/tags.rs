@@ -1,5 +1,6 @@
 //! Tags of EC2 resources, which all have them in the same way.
 
+use super::find::under_filter;
 use crate::{
     Aws,
     call::calls,
@@ -40,13 +41,7 @@ pub(super) async fn update<R>(
 ) -> Result<(), Failure> {
     let Some(want) = want.as_ref().filter(|_| change.has("tags")) else { return Ok(()) };
     let of = Filter::builder().name("resource-id").values(id).build();
-    let current = cloud
-        .pages(
-            READ,
-            |token| cloud.ec2.describe_tags().filters(of.clone()).set_next_token(token).send(),
-            |page| (page.next_token, page.tags.unwrap_or_default()),
-        )
-        .await?;
+    let current = under_filter!(cloud, READ, describe_tags().filters(of) => tags).await?;
     let current = current.into_iter().filter_map(|tag| Some((tag.key?, tag.value?))).collect();
     let (set, gone) = tags::changes(&current, want);
     if !set.is_empty() {

@@ -2,7 +2,10 @@
 //!
 //! <https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_CreateVpc.html>
 
-use super::{find::find, tags};
+use super::{
+    find::{find, under_filter},
+    tags,
+};
 use crate::{
     Aws,
     call::{absent, calls, half_made},
@@ -104,16 +107,7 @@ impl Reconcile for Vpc {
 }
 
 async fn describe(cloud: &Aws, filter: Filter) -> Result<Vec<Described>, Failure> {
-    cloud
-        .pages(
-            LIST,
-            |token| {
-                let request = cloud.ec2.describe_vpcs().filters(filter.clone());
-                request.set_next_token(token).send()
-            },
-            |page| (page.next_token, page.vpcs.unwrap_or_default()),
-        )
-        .await
+    under_filter!(cloud, LIST, describe_vpcs().filters(filter) => vpcs).await
 }
 
 /// The rest of a VPC, which its description doesn't tell; `None` if it went away meanwhile.

@@ -7,9 +7,8 @@ use crate::{
     Aws,
     call::{absent, calls, half_made},
     iam::Grant,
-    named::{is_wanted, name_of, predicted_name, taken_by_us},
+    named::{is_wanted, made_or_ours, name_of, predict_by_name, predicted_name},
     tags::{self, Tags},
-    target::predicted_arn,
     words::words,
 };
 use aws_sdk_ecr::types::{
@@ -168,13 +167,8 @@ impl Reconcile for Repository {
             .image_scanning_configuration(scanning(want.scan_on_push))
             .set_encryption_configuration(encryption(&want)?)
             .set_tags(Some(wire(tags)?));
-        match cloud.send(CREATE, request.send()).await {
-            Ok(_) => {}
-            Err(failure) if failure.kind == FailureKind::Taken => {
-                taken_by_us::<Self>(cloud, subject, failure).await?;
-            }
-            Err(failure) => return Err(failure),
-        }
+        let made = cloud.send(CREATE, request.send()).await;
+        made_or_ours::<Self, _>(cloud, subject, made).await?;
         if let Some(policy) = policy(&want) {
             set_policy(cloud, &want.name, Some(policy)).await.map_err(half_made(&want.name))?;
         }
@@ -233,15 +227,11 @@ impl Reconcile for Repository {
 
     fn predict(of: &Prediction<'_>) -> BTreeMap<&'static str, String> {
         let Some(name) = predicted_name(of) else { return BTreeMap::new() };
-        let arn = predicted_arn(of, "ecr", &format!("repository/{name}"));
-        let uri = of
-            .bound("account")
-            .zip(of.bound("region"))
-            .map(|(account, region)| format!("{}/{name}", registry(account, region)));
-        [("name", Some(name.to_owned())), ("arn", arn), ("uri", uri)]
-            .into_iter()
-            .filter_map(|(output, value)| Some((output, value?)))
-            .collect()
+        let mut known = predict_by_name(of, "name", "ecr", "repository/");
+        if let (Some(account), Some(region)) = (of.bound("account"), of.bound("region")) {
+            known.insert("uri", format!("{}/{name}", registry(account, region)));
+        }
+        known
     }
 }
 

@@ -9,7 +9,7 @@ use crate::{
     each::each,
     named::taken,
     tags::Tags,
-    target::predicted_arn,
+    target::predict_with_arn,
 };
 use formwork_engine::*;
 use serde::{Deserialize, Serialize};
@@ -170,9 +170,7 @@ impl Reconcile for OidcProvider {
 
     fn predict(of: &Prediction<'_>) -> BTreeMap<&'static str, String> {
         let Some(issuer) = of.text("url").map(issuer) else { return BTreeMap::new() };
-        let arn = predicted_arn(of, "iam", &format!("oidc-provider/{issuer}"));
-        let issuer = Some(("issuer", issuer.to_owned()));
-        issuer.into_iter().chain(arn.map(|arn| ("arn", arn))).collect()
+        predict_with_arn(of, ("issuer", issuer), "iam", &format!("oidc-provider/{issuer}"))
     }
 }
 

@@ -10,9 +10,8 @@ use super::{
 use crate::{
     Aws,
     call::{calls, half_made},
-    named::{name_of, predicted_name, taken_by_us},
+    named::{made_or_ours, name_of, predict_by_name, predicted_name},
     tags::Tags,
-    target::predicted_arn,
 };
 use formwork_engine::*;
 use serde::{Deserialize, Serialize};
@@ -112,13 +111,8 @@ impl Reconcile for Role {
             .set_max_session_duration(want.max_session_seconds.map(seconds).transpose()?)
             .set_permissions_boundary(boundary(&want).map(str::to_owned))
             .set_tags(Some(tags::at_creation(subject, want.tags.as_ref())?));
-        match cloud.send(CREATE, request.send()).await {
-            Ok(_) => {}
-            Err(failure) if failure.kind == FailureKind::Taken => {
-                taken_by_us::<Self>(cloud, subject, failure).await?;
-            }
-            Err(failure) => return Err(principal_may_be_new(failure)),
-        }
+        let made = cloud.send(CREATE, request.send()).await.map_err(principal_may_be_new);
+        made_or_ours::<Self, _>(cloud, subject, made).await?;
         let permissions = async {
             set_grants(cloud, &name, want.grants.as_deref().unwrap_or_default()).await?;
             for policy in want.managed_policies.iter().flatten() {
@@ -180,11 +174,10 @@ impl Reconcile for Role {
     }
 
     fn predict(of: &Prediction<'_>) -> BTreeMap<&'static str, String> {
-        let Some(name) = predicted_name(of) else { return BTreeMap::new() };
-        let path = of.text("path");
-        let arn = path.and_then(|path| predicted_arn(of, "iam", &format!("role{path}{name}")));
-        let name = Some(("name", name.to_owned()));
-        name.into_iter().chain(arn.map(|arn| ("arn", arn))).collect()
+        let Some(path) = of.text("path") else {
+            return predicted_name(of).map(|name| ("name", name.to_owned())).into_iter().collect();
+        };
+        predict_by_name(of, "name", "iam", &format!("role{path}"))
     }
 }
 

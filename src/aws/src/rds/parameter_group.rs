@@ -7,9 +7,8 @@ use crate::{
     Aws,
     call::{absent, calls, half_made},
     each::each,
-    named::{name_of, predicted_name, taken_by_us},
+    named::{made_or_ours, name_of, predict_by_name},
     tags::Tags,
-    target::predicted_arn,
 };
 use aws_sdk_rds::types::{ApplyMethod, DbParameterGroup as Described, Parameter};
 use formwork_engine::*;
@@ -99,13 +98,8 @@ impl Reconcile for ParameterGroup {
             .db_parameter_group_family(&want.family)
             .description(want.description.as_deref().unwrap_or(DESCRIPTION))
             .set_tags(Some(tags::at_creation(subject, want.tags.as_ref())));
-        match cloud.send(CREATE, request.send()).await {
-            Ok(_) => {}
-            Err(failure) if failure.kind == FailureKind::Taken => {
-                taken_by_us::<Self>(cloud, subject, failure).await?;
-            }
-            Err(failure) => return Err(failure),
-        }
+        let made = cloud.send(CREATE, request.send()).await;
+        made_or_ours::<Self, _>(cloud, subject, made).await?;
         set(cloud, name, &want.parameters).await.map_err(half_made(name))?;
         Ok(name.to_owned())
     }
@@ -130,10 +124,7 @@ impl Reconcile for ParameterGroup {
     }
 
     fn predict(of: &Prediction<'_>) -> BTreeMap<&'static str, String> {
-        let Some(name) = predicted_name(of) else { return BTreeMap::new() };
-        let arn = predicted_arn(of, "rds", &format!("pg:{name}"));
-        let name = Some(("name", name.to_owned()));
-        name.into_iter().chain(arn.map(|arn| ("arn", arn))).collect()
+        predict_by_name(of, "name", "rds", "pg:")
     }
 }
 

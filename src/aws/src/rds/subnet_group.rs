@@ -8,9 +8,8 @@ use crate::{
     call::{absent, calls},
     each::each,
     ec2::Subnet,
-    named::{name_of, predicted_name, taken_by_us},
+    named::{made_or_ours, name_of, predict_by_name},
     tags::Tags,
-    target::predicted_arn,
 };
 use aws_sdk_rds::types::DbSubnetGroup as Described;
 use formwork_engine::*;
@@ -85,12 +84,8 @@ impl Reconcile for SubnetGroup {
             .db_subnet_group_description(want.description.as_deref().unwrap_or(DESCRIPTION))
             .set_subnet_ids(Some(ids(&want)))
             .set_tags(Some(tags::at_creation(subject, want.tags.as_ref())));
-        match cloud.send(CREATE, request.send()).await {
-            Err(failure) if failure.kind == FailureKind::Taken => {
-                taken_by_us::<Self>(cloud, subject, failure).await
-            }
-            made => made.map(|_| name.to_owned()),
-        }
+        let made = cloud.send(CREATE, request.send()).await;
+        made_or_ours::<Self, _>(cloud, subject, made).await
     }
 
     async fn update(
@@ -117,10 +112,7 @@ impl Reconcile for SubnetGroup {
     }
 
     fn predict(of: &Prediction<'_>) -> BTreeMap<&'static str, String> {
-        let Some(name) = predicted_name(of) else { return BTreeMap::new() };
-        let arn = predicted_arn(of, "rds", &format!("subgrp:{name}"));
-        let name = Some(("name", name.to_owned()));
-        name.into_iter().chain(arn.map(|arn| ("arn", arn))).collect()
+        predict_by_name(of, "name", "rds", "subgrp:")
     }
 }
 

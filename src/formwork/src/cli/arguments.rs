@@ -132,7 +132,8 @@ fn plan(program: &Program) -> Command {
                 )
                 .action(ArgAction::SetTrue),
         );
-    over_stacks(program, command)
+    // What is no stack is said by whoever looks for it.
+    over_stacks(program, command).allow_external_subcommands(true)
 }
 
 fn apply(program: &Program) -> Command {
@@ -190,7 +191,7 @@ fn emit(program: &Program) -> Command {
     let command = Command::new("emit")
         .about("Write a stack's graph as JSON, for `plan --graph`; needs no credentials")
         .args([project()]);
-    over_stacks(program, command).subcommand_required(true)
+    over_stacks(program, command).subcommand_required(true).allow_external_subcommands(true)
 }
 
 fn state() -> Command {

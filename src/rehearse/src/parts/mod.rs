@@ -3,6 +3,7 @@
 //! One file is one part. What several of them share (Debian packages, Python environments, Go modules) has a file too.
 
 mod actionlint;
+mod cargo_deny;
 mod debian;
 mod etcd;
 mod golang;
@@ -27,6 +28,7 @@ use std::{
 
 pub use self::{
     actionlint::Actionlint,
+    cargo_deny::CargoDeny,
     etcd::Etcd,
     kubernetes::Kubernetes,
     kustomize::Kustomize,
@@ -58,6 +60,7 @@ pub struct Parts {
     pub kubernetes: Kubernetes,
     pub kwok: Kwok,
     pub actionlint: Actionlint,
+    pub cargo_deny: CargoDeny,
     pub kustomize: Kustomize,
 }
 
@@ -74,14 +77,17 @@ impl Parts {
         thread::scope(|scope| {
             // Packages and Python first: they are quick, and say early what is wrong.
             let debian = scope.spawn(|| Ok((Redis::ensure(setup)?, Postgres::ensure(setup)?)));
-            let python = scope.spawn(|| Ok((Ministack::ensure(setup)?, Moto::ensure(setup)?)));
+            let python = scope.spawn(|| {
+                let emulators = (Ministack::ensure(setup)?, Moto::ensure(setup)?);
+                Ok((emulators, CargoDeny::ensure(setup)?))
+            });
             // One after the other: each Go build takes all cores. The longest comes last.
             let go = scope.spawn(|| {
                 let tools = (Actionlint::ensure(setup)?, Kustomize::ensure(setup)?);
                 Ok((tools, Etcd::ensure(setup)?, Kwok::ensure(setup)?, Kubernetes::ensure(setup)?))
             });
             let (redis, postgres) = joined(debian)?;
-            let (ministack, moto) = joined(python)?;
+            let ((ministack, moto), cargo_deny) = joined(python)?;
             let ((actionlint, kustomize), etcd, kwok, kubernetes) = joined(go)?;
             Ok(Self {
                 ministack,
@@ -92,6 +98,7 @@ impl Parts {
                 kubernetes,
                 kwok,
                 actionlint,
+                cargo_deny,
                 kustomize,
             })
         })

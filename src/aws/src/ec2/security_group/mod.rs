@@ -6,7 +6,11 @@ mod rule;
 
 pub use rule::Rule;
 
-use super::{Vpc, find::find, tags};
+use super::{
+    Vpc,
+    find::{find, under_filter},
+    tags,
+};
 use crate::{
     Aws,
     call::{absent, calls, half_made},
@@ -130,16 +134,7 @@ impl Reconcile for SecurityGroup {
 const BY_ID: &str = "group-id";
 
 async fn describe(cloud: &Aws, filter: Filter) -> Result<Vec<Described>, Failure> {
-    cloud
-        .pages(
-            LIST,
-            |token| {
-                let request = cloud.ec2.describe_security_groups().filters(filter.clone());
-                request.set_next_token(token).send()
-            },
-            |page| (page.next_token, page.security_groups.unwrap_or_default()),
-        )
-        .await
+    under_filter!(cloud, LIST, describe_security_groups().filters(filter) => security_groups).await
 }
 
 fn found(cloud: &Aws, group: Described) -> Result<Found<SecurityGroup>, Failure> {
@@ -215,15 +210,7 @@ async fn set_rules(
 
 async fn rules(cloud: &Aws, id: &str) -> Result<Vec<SecurityGroupRule>, Failure> {
     let of = Filter::builder().name(BY_ID).values(id).build();
-    cloud
-        .pages(
-            RULES,
-            |token| {
-                let request = cloud.ec2.describe_security_group_rules().filters(of.clone());
-                request.set_next_token(token).send()
-            },
-            |page| (page.next_token, page.security_group_rules.unwrap_or_default()),
-        )
+    under_filter!(cloud, RULES, describe_security_group_rules().filters(of) => security_group_rules)
         .await
 }
 

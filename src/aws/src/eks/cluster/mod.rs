@@ -11,7 +11,7 @@ use crate::{
     each::each,
     ec2::{SecurityGroup, Subnet},
     tags::{self as marks, Tags},
-    target::predicted_arn,
+    target::predict_with_arn,
     words::words,
 };
 use aws_sdk_eks::types::{
@@ -236,11 +236,7 @@ impl Reconcile for Cluster {
     }
 
     fn predict(of: &Prediction<'_>) -> BTreeMap<&'static str, String> {
-        let arn = predicted_arn(of, "eks", &format!("cluster/{}", of.name));
-        [("name", Some(of.name.to_owned())), ("arn", arn)]
-            .into_iter()
-            .filter_map(|(name, value)| Some((name, value?)))
-            .collect()
+        predict_with_arn(of, ("name", of.name), "eks", &format!("cluster/{}", of.name))
     }
 }
 

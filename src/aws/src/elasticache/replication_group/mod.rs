@@ -12,9 +12,8 @@ use crate::{
     call::calls,
     ec2::SecurityGroup,
     iam::Grant,
-    named::{is_wanted, name_of, predicted_name, taken_by_us},
+    named::{is_wanted, made_or_ours, name_of, predict_by_name},
     tags::Tags,
-    target::predicted_arn,
     words::words,
 };
 use aws_sdk_elasticache::types::TransitEncryptionMode;
@@ -235,12 +234,8 @@ impl Reconcile for ReplicationGroup {
             .set_preferred_maintenance_window(want.maintenance_window.clone())
             .set_snapshot_retention_limit(retention(&want)?)
             .set_tags(Some(tags::at_creation(subject, want.tags.as_ref())));
-        match cloud.send(CREATE, request.send()).await {
-            Err(failure) if failure.kind == FailureKind::Taken => {
-                taken_by_us::<Self>(cloud, subject, failure).await
-            }
-            made => made.map(|_| name.to_owned()),
-        }
+        let made = cloud.send(CREATE, request.send()).await;
+        made_or_ours::<Self, _>(cloud, subject, made).await
     }
 
     async fn update(
@@ -325,10 +320,7 @@ impl Reconcile for ReplicationGroup {
     }
 
     fn predict(of: &Prediction<'_>) -> BTreeMap<&'static str, String> {
-        let Some(name) = predicted_name(of) else { return BTreeMap::new() };
-        let arn = predicted_arn(of, "elasticache", &format!("replicationgroup:{name}"));
-        let id = Some(("id", name.to_owned()));
-        id.into_iter().chain(arn.map(|arn| ("arn", arn))).collect()
+        predict_by_name(of, "id", "elasticache", "replicationgroup:")
     }
 }
 

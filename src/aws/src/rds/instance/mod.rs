@@ -11,9 +11,8 @@ use crate::{
     call::calls,
     ec2::SecurityGroup,
     iam::Grant,
-    named::{is_wanted, name_of, predicted_name, taken_by_us},
+    named::{is_wanted, made_or_ours, name_of, predict_by_name},
     tags::Tags,
-    target::predicted_arn,
     words::words,
 };
 use formwork_engine::*;
@@ -207,12 +206,8 @@ impl Reconcile for Instance {
         let name = name_of(subject);
         let request = request::create(cloud, name, &want, secrets).await?;
         let request = request.set_tags(Some(tags::at_creation(subject, want.tags.as_ref())));
-        match cloud.send(CREATE, request.send()).await {
-            Err(failure) if failure.kind == FailureKind::Taken => {
-                taken_by_us::<Self>(cloud, subject, failure).await
-            }
-            made => made.map(|_| name.to_owned()),
-        }
+        let made = cloud.send(CREATE, request.send()).await;
+        made_or_ours::<Self, _>(cloud, subject, made).await
     }
 
     async fn update(
@@ -246,10 +241,7 @@ impl Reconcile for Instance {
     }
 
     fn predict(of: &Prediction<'_>) -> BTreeMap<&'static str, String> {
-        let Some(name) = predicted_name(of) else { return BTreeMap::new() };
-        let arn = predicted_arn(of, "rds", &format!("db:{name}"));
-        let name = Some(("name", name.to_owned()));
-        name.into_iter().chain(arn.map(|arn| ("arn", arn))).collect()
+        predict_by_name(of, "name", "rds", "db:")
     }
 }
 

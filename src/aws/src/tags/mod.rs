@@ -1,5 +1,8 @@
 //! Tags: the marks of ownership that creation sets, and the ones that a stack's author gives.
 
+mod lists;
+pub(crate) use lists::tags_in_lists;
+
 use formwork_engine::{Owner, Subject};
 use std::collections::BTreeMap;
 
