@@ -172,7 +172,7 @@ fn a_missing_overlay() {
     let project = Project::new();
     fs::remove_dir_all(project.path("kube/overlays/staging")).unwrap();
     let telling =
-        ["stacks/src/app.rs:", "`staging/app`", "kube/overlays/staging", "looked for from"];
+        ["stacks/src/app.rs:", "`staging/app`", "kube/overlays/staging", "beta, production"];
     project.refused(&[], &[&["plan", "staging"][..], &IMAGES].concat(), &telling);
 }
 
@@ -182,7 +182,7 @@ fn broken_yaml() {
     let file = "kube/bases/server/service.yaml";
     let text = fs::read_to_string(project.path(file)).unwrap();
     project.write(file, &format!("{text}broken: [1,\n"));
-    let line = format!("{file}:{}", text.lines().count() + 2);
+    let line = format!("{file}:{}", text.lines().count() + 1);
     let telling = ["`staging/app`", &line, "kube/overlays/staging/kustomization.yaml"];
     project.refused(&[], &[&["plan", "staging"][..], &IMAGES].concat(), &telling);
 }

@@ -4,7 +4,12 @@
 mod support;
 
 use serde_json::Value;
-use support::{IMAGES, formwork};
+use std::path::Path;
+use support::{IMAGES, PROJECT, formwork_in};
+
+fn formwork(arguments: &[&str]) -> (i32, String, String) {
+    formwork_in(Path::new(PROJECT), &[], arguments)
+}
 
 fn graph(arguments: &[&str]) -> Value {
     let (code, stdout, stderr) = formwork(&[&["emit"], arguments, &IMAGES].concat());

@@ -26,8 +26,3 @@ pub fn formwork_in(
     let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
     (output.status.code().unwrap(), text(output.stdout), text(output.stderr))
 }
-
-/// The same in the project's folder.
-pub fn formwork(arguments: &[&str]) -> (i32, String, String) {
-    formwork_in(Path::new(PROJECT), &[], arguments)
-}
