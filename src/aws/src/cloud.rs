@@ -10,7 +10,7 @@ use aws_config::{
 };
 use aws_credential_types::provider::{ProvideCredentials, SharedCredentialsProvider};
 use aws_smithy_runtime_api::client::http::SharedHttpClient;
-use formwork_engine::{Arn, Connect, Data, Failure, Secrets};
+use formwork_engine::{Arn, CALL_DEADLINE, Connect, Data, Failure, Secrets};
 use std::time::Duration;
 
 /// How often a request is sent before its failure counts, the first time included.
@@ -19,11 +19,9 @@ const MAX_ATTEMPTS: u32 = 5;
 const FIRST_ATTEMPTS: u32 = 3;
 /// The longest wait between two attempts.
 const MAX_BACKOFF: Duration = Duration::from_secs(10);
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+pub(crate) const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 /// The longest that one attempt may take.
 const ATTEMPT_TIMEOUT: Duration = Duration::from_secs(30);
-/// The longest that a call may take, retries included: after it, no request of it is under way.
-pub const CALL_DEADLINE: Duration = Duration::from_secs(120);
 /// What a role session of formwork is called in CloudTrail.
 const SESSION_NAME: &str = "formwork";
 

@@ -4,9 +4,11 @@
 //! a stack is for. A resource file holds the properties, the outputs, the calls with what IAM checks
 //! on them ([`Call`]), and how the resource is read, made, changed and deleted.
 
+mod bucket;
 mod call;
 mod cloud;
 mod each;
+mod kms;
 mod named;
 mod secrets;
 mod tags;
@@ -22,8 +24,10 @@ pub mod iam;
 pub mod rds;
 pub mod secretsmanager;
 
+pub use bucket::{Bucket, open as open_bucket};
 pub use call::{Call, CallLog, Condition, Declared, Permission, Service};
-pub use cloud::{Aws, CALL_DEADLINE, Setup};
+pub use cloud::{Aws, Setup};
+pub use kms::KmsKey;
 pub use secrets::SecretsManager;
 pub use target::Target;
 
@@ -52,6 +56,11 @@ pub fn connection_calls() -> &'static [Call] {
 /// The calls that fetching texts of secrets makes, whatever the kinds that need them.
 pub fn secret_calls() -> &'static [Call] {
     secrets::CALLS
+}
+
+/// The calls that locking and unlocking the key of a sealed state makes.
+pub fn state_calls() -> &'static [Call] {
+    kms::CALLS
 }
 
 kinds! {

@@ -4,10 +4,11 @@ use crate::{
     Address, Graph, Indexed, Registry, State, StateError,
     apply::Patience,
     plan::{self, Plan, PlanError, SavedPlan, Scope},
-    refresh::{self, Observed, RefreshError, World},
+    refresh::{self, Observed, PARALLEL_READS, RefreshError, World},
     settle::{self, Settled, Undecided},
-    state::{Folded, LocalStore, Lock, fold},
+    state::{Folded, Hold, Store, fold},
 };
+use futures::{StreamExt as _, TryStreamExt as _, stream};
 use std::collections::BTreeMap;
 
 /// Why a session can't go on. Nothing was changed.
@@ -38,36 +39,36 @@ impl SessionError {
 }
 
 /// The state of a stack with what unfinished runs left behind. Takes no lock and writes nothing.
-pub fn load(store: &LocalStore, stack: &str) -> Result<Folded, StateError> {
-    let state = store.read(stack)?.unwrap_or_else(|| State::empty(stack));
-    Ok(fold(state, store.journals(stack)?))
+pub async fn load(store: &Store, stack: &str) -> Result<Folded, StateError> {
+    let state = store.read(stack).await?.unwrap_or_else(|| State::empty(stack));
+    Ok(fold(state, store.journals(stack).await?))
 }
 
 /// A stack held for changing, with everything of earlier runs settled.
 pub struct Held {
     pub state: State,
     pub settled: Vec<Settled>,
-    _lock: Lock,
+    pub hold: Hold,
 }
 
 /// Takes a stack's lock, and settles and stores what earlier runs left behind.
 pub async fn hold(
     registry: &Registry,
-    store: &LocalStore,
+    store: &Store,
     stack: &str,
     patience: &Patience,
 ) -> Result<Held, SessionError> {
-    let lock = store.lock(stack)?;
-    let Folded { mut state, open, runs } = load(store, stack)?;
+    let hold = store.hold(stack).await?;
+    let Folded { mut state, open, runs } = load(store, stack).await?;
     let settled = settle::settle(registry, &mut state, open, patience.visible).await?;
     if !runs.is_empty() || !settled.is_empty() {
         state.serial += 1;
-        store.write(&state)?;
+        store.write(&state).await?;
     }
     for run in runs {
-        store.clear_journal(stack, &run)?;
+        store.clear_journal(stack, &run).await?;
     }
-    Ok(Held { state, settled, _lock: lock })
+    Ok(Held { state, settled, hold })
 }
 
 /// How a plan is to be made.
@@ -96,15 +97,15 @@ struct Ground<'a> {
 }
 
 impl<'a> Ground<'a> {
-    fn new(
+    async fn new(
         registry: &'a Registry,
-        store: &LocalStore,
+        store: &Store,
         graph: &'a Graph,
         state: &State,
     ) -> Result<Self, StateError> {
         let (moves, mut state) = (plan::moves(graph, state), state.clone());
         state.move_all(&moves);
-        let others = other_states(store, &graph.stack)?;
+        let others = other_states(store, &graph.stack).await?;
         Ok(Self { registry, graph: Indexed::new(graph), state, moves, others })
     }
 
@@ -122,12 +123,12 @@ impl<'a> Ground<'a> {
 /// Reads what exists and plans.
 pub async fn make_plan(
     registry: &Registry,
-    store: &LocalStore,
+    store: &Store,
     graph: &Graph,
     state: &State,
     planning: &Planning,
 ) -> Result<Planned, SessionError> {
-    let ground = Ground::new(registry, store, graph, state)?;
+    let ground = Ground::new(registry, store, graph, state).await?;
     let mut observed = match planning.no_refresh {
         true => Observed::default(),
         false => refresh::refresh(ground.world()).await?,
@@ -139,22 +140,22 @@ pub async fn make_plan(
 }
 
 /// What planning again from the same observations gives; only the other stacks' states are read anew.
-pub fn plan_again(
+pub async fn plan_again(
     registry: &Registry,
-    store: &LocalStore,
+    store: &Store,
     saved: &SavedPlan,
     state: &State,
 ) -> Result<Plan, SessionError> {
-    let ground = Ground::new(registry, store, &saved.graph, state)?;
+    let ground = Ground::new(registry, store, &saved.graph, state).await?;
     Ok(ground.plan(&saved.observed, &saved.scope)?)
 }
 
-fn other_states(store: &LocalStore, stack: &str) -> Result<BTreeMap<String, State>, StateError> {
-    let mut states = BTreeMap::new();
-    for other in store.stacks()?.into_iter().filter(|other| other != stack) {
-        if let Some(state) = store.read(&other)? {
-            states.insert(other, state);
-        }
-    }
-    Ok(states)
+async fn other_states(store: &Store, stack: &str) -> Result<BTreeMap<String, State>, StateError> {
+    let others = store.stacks().await?.into_iter().filter(|other| other != stack);
+    let reads = others.map(|other| async move {
+        let state = store.read(&other).await?;
+        Ok::<_, StateError>(state.map(|state| (other, state)))
+    });
+    let states: Vec<_> = stream::iter(reads).buffered(PARALLEL_READS).try_collect().await?;
+    Ok(states.into_iter().flatten().collect())
 }

@@ -119,7 +119,7 @@ async fn nothing_is_called_without_consent_or_for_a_stale_plan() {
     let graph = Wanted::default().graph();
     world.apply(&graph).await;
     let plan = world.plan(&Graph::empty("prod")).await.unwrap();
-    let state = world.store.read("prod").unwrap().unwrap();
+    let state = world.store.read("prod").await.unwrap().unwrap();
     world.log();
     let half = BTreeSet::from(["prod/host-0".parse().unwrap()]);
     let error =
@@ -127,7 +127,7 @@ async fn nothing_is_called_without_consent_or_for_a_stale_plan() {
     assert_eq!(error.unwrap_err().hint().unwrap(), "name them to consent: --consent prod/host-1");
     world.apply(&Wanted { label: "z", ..Wanted::default() }.graph()).await;
     world.log();
-    let newer = world.store.read("prod").unwrap().unwrap();
+    let newer = world.store.read("prod").await.unwrap().unwrap();
     let all = plan.needs_consent().collect();
     let error = apply::apply(&plan, newer, &world.registry, &world.store, &options(all)).await;
     assert!(matches!(error.unwrap_err(), apply::ApplyError::Stale { .. }));
@@ -143,7 +143,7 @@ async fn a_step_stops_when_what_it_is_about_to_change_is_not_what_the_plan_saw()
     let id = world.cloud.ids("mem.Host")[0].clone();
     world.cloud.items.lock().unwrap().get_mut(&id).unwrap().fields.insert("size".into(), 3.into());
     world.log();
-    let state = world.store.read("prod").unwrap().unwrap();
+    let state = world.store.read("prod").await.unwrap().unwrap();
     let options = options(BTreeSet::new());
     let outcome =
         apply::apply(&plan, state, &world.registry, &world.store, &options).await.unwrap();
@@ -205,13 +205,13 @@ async fn a_run_cut_off_anywhere_is_settled_by_the_next() {
                 reached |= world.cloud.changes.load(Ordering::SeqCst) > call;
                 *world.cloud.cut.lock().unwrap() = Cut::Never;
                 world.apply(&graph).await;
-                let state = world.store.read("prod").unwrap().unwrap();
+                let state = world.store.read("prod").await.unwrap().unwrap();
                 let known: BTreeSet<String> =
                     state.resources.values().map(|record| record.id.clone()).collect();
                 let there: BTreeSet<String> =
                     world.cloud.items.lock().unwrap().keys().cloned().collect();
                 assert_eq!(known, there, "{cut:?}");
-                assert!(world.store.journals("prod").unwrap().is_empty());
+                assert!(world.store.journals("prod").await.unwrap().is_empty());
                 cuts += 1;
             }
             if !reached {

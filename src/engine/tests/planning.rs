@@ -24,7 +24,7 @@ fn scoped(scope: Scope) -> Planning {
 }
 
 async fn plan(world: &World, graph: &Graph, planning: &Planning) -> Result<Plan, SessionError> {
-    let state = session::load(&world.store, &graph.stack)?.state;
+    let state = session::load(&world.store, &graph.stack).await?.state;
     Ok(session::make_plan(&world.registry, &world.store, graph, &state, planning).await?.plan)
 }
 
@@ -43,7 +43,7 @@ async fn a_target_comes_with_what_it_needs_and_leaves_the_rest() {
     assert_eq!(world.actions(&graph).await, [("host-1", Action::Create)].into());
     // A part that doesn't tell the exports doesn't take them back either.
     world.apply(&graph).await;
-    let exports = world.store.read("prod").unwrap().unwrap().exports;
+    let exports = world.store.read("prod").await.unwrap().unwrap().exports;
     let graph = Wanted { label: "b", sizes: vec![5, 6], export: true, ..Wanted::default() }.graph();
     let planning = scoped(Scope { exclude: [at("net")].into(), ..Scope::default() });
     assert!(actions(&plan(&world, &graph, &planning).await.unwrap()).is_empty());
@@ -52,7 +52,7 @@ async fn a_target_comes_with_what_it_needs_and_leaves_the_rest() {
     let expected = [("host-0", Action::Update), ("net", Action::Update)];
     assert_eq!(actions(&planned), expected.into());
     world.try_apply_as(&graph, &planning).await.unwrap();
-    assert_eq!(world.store.read("prod").unwrap().unwrap().exports, exports);
+    assert_eq!(world.store.read("prod").await.unwrap().unwrap().exports, exports);
     assert_eq!(world.actions(&graph).await, [("host-1", Action::Update)].into());
 }
 
@@ -109,7 +109,7 @@ async fn refresh_only_takes_what_is_there_into_the_state_and_calls_nothing() {
     assert_eq!(planned.steps[&at("host-1")].changes[0].path, "size");
     world.try_apply_as(&graph, &refresh).await.unwrap();
     assert!(world.log().is_empty());
-    let state = world.store.read("prod").unwrap().unwrap();
+    let state = world.store.read("prod").await.unwrap().unwrap();
     assert!(!state.resources.contains_key(&at("host-0")));
     world.apply(&graph).await;
 }
@@ -150,7 +150,7 @@ async fn a_new_name_moves_and_replaces_nothing() {
     assert!(planned.has_changes() && actions(&planned).is_empty());
     world.apply(&graph).await;
     assert!(world.log().is_empty());
-    let state = world.store.read("prod").unwrap().unwrap();
+    let state = world.store.read("prod").await.unwrap().unwrap();
     assert_eq!(state.resources[&at("host")].dependencies, [at("network")].into());
     world.apply(&Graph::empty("prod")).await;
     assert!(world.cloud.items.lock().unwrap().is_empty());
@@ -163,7 +163,7 @@ async fn what_exists_is_taken_over_with_the_changes_shown() {
     world.apply(&graph).await;
     // The state is lost; what exists is told by hand.
     let id = world.cloud.ids("mem.Network")[0].clone();
-    world.store.remove("prod").unwrap();
+    world.store.remove("prod").await.unwrap();
     for item in world.cloud.items.lock().unwrap().values_mut() {
         item.owner.lineage = "lost".into();
     }
@@ -172,10 +172,6 @@ async fn what_exists_is_taken_over_with_the_changes_shown() {
         |id: &str| scoped(Scope { adopt: [(at("net"), id.to_owned())].into(), ..Scope::default() });
     let error = plan(&world, &relabelled, &adopt(&id)).await.unwrap_err();
     assert!(error.to_string().contains("it belongs to `prod/net` of another state"), "{error}");
-    for item in world.cloud.items.lock().unwrap().values_mut() {
-        item.owner.address = at("net");
-        item.owner.lineage = session::load(&world.store, "prod").unwrap().state.lineage;
-    }
     let error = plan(&world, &relabelled, &adopt("net-77")).await.unwrap_err();
     assert!(error.to_string().contains("there is no mem.Network of that identifier"), "{error}");
 }
@@ -234,7 +230,7 @@ async fn a_replacement_that_creates_first_survives_a_kill_anywhere() {
             let _ = tokio::time::timeout(stuck, world.try_apply(&graph)).await;
             *world.cloud.cut.lock().unwrap() = Cut::Never;
             world.apply(&graph).await;
-            let state = world.store.read("prod").unwrap().unwrap();
+            let state = world.store.read("prod").await.unwrap().unwrap();
             let known: BTreeSet<String> =
                 state.resources.values().map(|record| record.id.clone()).collect();
             let there: BTreeSet<String> =
@@ -246,7 +242,7 @@ async fn a_replacement_that_creates_first_survives_a_kill_anywhere() {
 }
 
 async fn saved(world: &World, graph: &Graph) -> SavedPlan {
-    let state = session::load(&world.store, "prod").unwrap().state;
+    let state = session::load(&world.store, "prod").await.unwrap().state;
     let planning = Planning::default();
     let planned =
         session::make_plan(&world.registry, &world.store, graph, &state, &planning).await.unwrap();
@@ -260,20 +256,20 @@ async fn a_saved_plan_is_what_its_content_leads_to_or_is_refused() {
     world.apply(&Wanted::default().graph()).await;
     let graph = Wanted { cidr: "10.9.0.0/16", ..Wanted::default() }.graph();
     let plan = saved(&world, &graph).await;
-    let bytes = plan.to_bytes("program").unwrap();
-    let back = SavedPlan::from_bytes(&bytes, "program").unwrap();
+    let bytes = plan.to_bytes("program", "me", None).unwrap();
+    let back = SavedPlan::from_bytes(&bytes, "program", None).unwrap();
     assert_eq!(back, plan);
-    let state = world.store.read("prod").unwrap().unwrap();
-    let again = |plan: &SavedPlan| {
-        session::plan_again(&world.registry, &world.store, plan, &state).unwrap()
+    let state = world.store.read("prod").await.unwrap().unwrap();
+    let again = async |plan: &SavedPlan| {
+        session::plan_again(&world.registry, &world.store, plan, &state).await.unwrap()
     };
-    back.verify(&again(&back)).unwrap();
-    assert!(matches!(SavedPlan::from_bytes(&bytes, "other"), Err(SavedError::Program)));
+    back.verify(&again(&back).await).unwrap();
+    assert!(matches!(SavedPlan::from_bytes(&bytes, "other", None), Err(SavedError::Program)));
     for i in (0..bytes.len()).step_by(7) {
         let mut bad = bytes.clone();
         bad[i] ^= 1;
-        assert!(SavedPlan::from_bytes(&bad, "program").is_err(), "byte {i}");
-        assert!(SavedPlan::from_bytes(&bytes[..i], "program").is_err(), "cut at {i}");
+        assert!(SavedPlan::from_bytes(&bad, "program", None).is_err(), "byte {i}");
+        assert!(SavedPlan::from_bytes(&bytes[..i], "program", None).is_err(), "cut at {i}");
     }
     // A forger who also mends the digest is found by planning again.
     let forgeries: [fn(&mut SavedPlan); 5] = [
@@ -291,8 +287,9 @@ async fn a_saved_plan_is_what_its_content_leads_to_or_is_refused() {
     for forge in forgeries {
         let mut forged = plan.clone();
         forge(&mut forged);
-        let forged = SavedPlan::from_bytes(&forged.to_bytes("p").unwrap(), "p").unwrap();
-        assert!(matches!(forged.verify(&again(&forged)), Err(SavedError::Forged(_))));
+        let forged =
+            SavedPlan::from_bytes(&forged.to_bytes("p", "me", None).unwrap(), "p", None).unwrap();
+        assert!(matches!(forged.verify(&again(&forged).await), Err(SavedError::Forged(_))));
     }
     let all = options(plan.plan.needs_consent().collect());
     let outcome = apply::apply(&back.plan, state, &world.registry, &world.store, &all).await;

@@ -75,7 +75,7 @@ fn path(key: &str, field: &str) -> String {
 }
 
 async fn the_reference_app_lives_and_goes(site: &Site) {
-    let world = World::new(site, repository());
+    let world = World::new(site, repository()).await;
     let preview = Preview { image: "registry/server:1", redis: true, log_level: true };
     world.apply(&preview.graph(&world)).await;
     let ready = |name: &str| {
@@ -195,7 +195,7 @@ async fn a_secret_stays_one(world: &World<'_>, preview: &Preview) {
     assert_eq!(secrets(), first);
 
     // A new version is another Secret, and pods that use it are rolled.
-    world.export("cache.internal", "2");
+    world.export("cache.internal", "2").await;
     let mut changes = world.changes(&graph).await;
     changes.sort();
     assert_eq!(
@@ -216,7 +216,7 @@ async fn a_secret_stays_one(world: &World<'_>, preview: &Preview) {
 }
 
 async fn another_state_takes_nothing_over(site: &Site, preview: &Preview) {
-    let other = World::new(site, repository());
+    let other = World::new(site, repository()).await;
     let failure = other.refused(&preview.graph(&other)).await;
     assert_eq!(failure.kind, FailureKind::Taken);
     assert!(failure.message.contains("is there already"), "{}", failure.message);
@@ -224,7 +224,7 @@ async fn another_state_takes_nothing_over(site: &Site, preview: &Preview) {
 }
 
 async fn an_unreachable_cluster_is_said_so(site: &Site) {
-    let world = World::new(site, repository());
+    let world = World::new(site, repository()).await;
     let kubeconfig = std::fs::read_to_string(&site.kubeconfig).unwrap();
     let folder = tempfile::tempdir().unwrap();
     let check = async |name: &str, kubeconfig: Option<String>, kind: FailureKind, hint: &str| {
@@ -244,7 +244,7 @@ async fn an_unreachable_cluster_is_said_so(site: &Site) {
         let failure = world.refused(&graph).await;
         assert_eq!(failure.kind, kind, "{failure:?}");
         assert!(failure.hint.as_deref().unwrap_or_default().contains(hint), "{failure:?}");
-        world.store.remove("lost").unwrap();
+        world.store.remove("lost").await.unwrap();
     };
     let elsewhere = kubeconfig.replace(&site.kubernetes_endpoint, "https://127.0.0.1:1");
     check("elsewhere", Some(elsewhere), FailureKind::Unreachable, "reachable from here").await;
@@ -316,7 +316,7 @@ metadata: {name: one}
 spec: {parts: [{name: lid}, {name: base, count: 2}]}
 ";
     let project = project(&[("mould.yaml", MOULD), ("definition.yaml", DEFINITION)]);
-    let world = World::new(site, project.path().to_owned());
+    let world = World::new(site, project.path().to_owned()).await;
     let graph = overlay(&world, "custom", true);
     world.apply(&graph).await;
     let parts = "jsonpath={.spec.size} {.spec.parts[0].count}";
@@ -340,7 +340,7 @@ spec: {ports: [{port: 80}]}
 ";
     let typo = SERVICE.replace("ports:", "prots:");
     let project = project(&[("account.yaml", ACCOUNT), ("service.yaml", &typo)]);
-    let world = World::new(site, project.path().to_owned());
+    let world = World::new(site, project.path().to_owned()).await;
     let failure = world.refused(&overlay(&world, "half", true)).await;
     // Refused, but not without effect: what came before it is there.
     assert_eq!(failure.kind, FailureKind::Service);
@@ -359,7 +359,7 @@ spec: {ports: [{port: 80}]}
 async fn a_namespace_of_others_stays(site: &Site) {
     const ACCOUNT: &str = "apiVersion: v1\nkind: ServiceAccount\nmetadata: {name: one}\n";
     let project = project(&[("account.yaml", ACCOUNT)]);
-    let world = World::new(site, project.path().to_owned());
+    let world = World::new(site, project.path().to_owned()).await;
     let guest = overlay(&world, "guest", false);
     let failure = world.refused(&guest).await;
     assert!(failure.hint.unwrap().contains("create the namespace"), "{}", failure.message);
@@ -377,7 +377,7 @@ async fn a_namespace_of_others_stays(site: &Site) {
     );
 
     // A namespace that was the App's and is given back stays with what others have in it.
-    let world = World::new(site, project.path().to_owned());
+    let world = World::new(site, project.path().to_owned()).await;
     world.apply(&overlay(&world, "given", true)).await;
     world.kubectl(&["create", "configmap", "theirs", "-n", "ns-given"]);
     assert_eq!(
@@ -394,7 +394,7 @@ async fn a_namespace_of_others_stays(site: &Site) {
 async fn a_cluster_is_reached_by_token(site: &Site) {
     const ACCOUNT: &str = "apiVersion: v1\nkind: ServiceAccount\nmetadata: {name: one}\n";
     let project = project(&[("account.yaml", ACCOUNT)]);
-    let admin = World::new(site, project.path().to_owned());
+    let admin = World::new(site, project.path().to_owned()).await;
     admin.kubectl(&["create", "serviceaccount", "deployer", "-n", "default"]);
     let role = ["--clusterrole=cluster-admin", "--serviceaccount=default:deployer"];
     admin.kubectl(&[&["create", "clusterrolebinding", "deployer"], &role[..]].concat());
@@ -410,7 +410,7 @@ async fn a_cluster_is_reached_by_token(site: &Site) {
             .graph("token", |_| App::new().cluster(cluster).overlay("overlay").namespace(namespace))
     };
     let tokens = Arc::new(Tokens { text, ..Tokens::default() });
-    let world = World::with_tokens(site, project.path().to_owned(), tokens.clone());
+    let world = World::with_tokens(site, project.path().to_owned(), tokens.clone()).await;
     world.apply(&graph(&world, "ns-token")).await;
     assert!(tokens.asked.load(Ordering::SeqCst) > 1, "a token at its end is used on");
 
@@ -422,7 +422,7 @@ async fn a_cluster_is_reached_by_token(site: &Site) {
     assert!(!namespaces.lines().any(|line| line == "namespace/ns-token"), "{namespaces}");
 
     let stranger = Arc::new(Tokens { text: "nobody".into(), ..Tokens::default() });
-    let refused = World::with_tokens(site, project.path().to_owned(), stranger);
+    let refused = World::with_tokens(site, project.path().to_owned(), stranger).await;
     let failure = refused.refused(&graph(&refused, "ns-refused")).await;
     assert_eq!(failure.kind, FailureKind::Denied);
     assert!(failure.hint.unwrap().contains("access entry"), "{}", failure.message);

@@ -10,4 +10,4 @@ pub use declare::{Also, Call, Condition, Declared, Permission, Service, service}
 pub(crate) use failure::{credentials, half_made};
 pub use guard::CallLog;
 pub(crate) use guard::Guard;
-pub(crate) use send::absent;
+pub(crate) use send::{absent, send_alone};

@@ -3,7 +3,7 @@
 use super::{Call, failure, guard::CURRENT};
 use crate::Aws;
 use aws_smithy_runtime_api::client::{orchestrator::HttpResponse, result::SdkError};
-use aws_smithy_types::error::metadata::ProvideErrorMetadata;
+use aws_smithy_types::error::{display::DisplayErrorContext, metadata::ProvideErrorMetadata};
 use formwork_engine::Failure;
 use std::{error::Error, future::Future, time::Duration};
 
@@ -16,6 +16,18 @@ const MAX_PAGES: usize = 1_000;
 const SEEN_WITHIN: Duration = Duration::from_secs(30);
 /// The pause before it is asked again; each next one is twice as long.
 const FIRST_PAUSE: Duration = Duration::from_millis(250);
+
+/// Makes a declared call of a client that is no part of a connection; the failure with its causes.
+pub(crate) async fn send_alone<T, E>(
+    call: Call,
+    request: impl Future<Output = Result<T, SdkError<E, HttpResponse>>>,
+) -> Result<T, String>
+where
+    E: Error + Send + Sync + 'static,
+{
+    let sent = CURRENT.scope(call, Box::pin(request)).await;
+    sent.map_err(|error| DisplayErrorContext(error).to_string())
+}
 
 impl Aws {
     /// Makes a declared call: `cloud.send(CREATE, cloud.ec2.create_vpc().cidr_block(..).send())`.

@@ -5,6 +5,8 @@
 
 mod emulator;
 
+pub use emulator::{emulators, endpoint};
+
 use aws_credential_types::{Credentials, provider::SharedCredentialsProvider};
 use formwork_aws::{CallLog, Setup, Target};
 use formwork_engine::{
@@ -94,7 +96,7 @@ pub fn key(account: &str) -> SharedCredentialsProvider {
     SharedCredentialsProvider::new(Credentials::new(account, "secret", None, None, "test"))
 }
 
-fn fresh_account() -> String {
+pub fn fresh_account() -> String {
     static NEXT: AtomicU64 = AtomicU64::new(0);
     let nanos = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap().as_nanos();
     let number = u64::try_from(nanos % 100_000_000_000).unwrap();

@@ -10,7 +10,7 @@ pub use patience::Patience;
 use crate::{
     Address, Data, Failure, KnownOutputs, Registry, State, StateError, Symbol,
     plan::{Action, Operation, Operations, Phase, Plan},
-    state::{Entry, Journal, LocalStore},
+    state::{Entry, Hold, Journal, Store},
 };
 use futures::{StreamExt as _, stream::FuturesUnordered};
 use std::{
@@ -33,6 +33,8 @@ pub struct Options<'a> {
     pub consent: BTreeSet<Address>,
     pub patience: Patience,
     pub reporter: &'a dyn Reporter,
+    /// What holds the stack; no call is begun that could outlive it.
+    pub hold: &'a Hold,
     /// Set from outside: what is under way is finished, nothing new is begun.
     pub stop: &'a AtomicBool,
 }
@@ -127,7 +129,7 @@ pub async fn apply(
     plan: &Plan,
     state: State,
     registry: &Registry,
-    store: &LocalStore,
+    store: &Store,
     options: &Options<'_>,
 ) -> Result<Outcome, ApplyError> {
     check(plan, &state, options)?;
@@ -142,6 +144,7 @@ pub async fn apply(
         values: &values,
         reporter: options.reporter,
         patience: &options.patience,
+        hold: options.hold,
         released,
     };
     let mut run = Run::new(plan, state);
@@ -156,9 +159,9 @@ pub async fn apply(
     }
     if outcome.state != before {
         outcome.state.serial += 1;
-        store.write(&outcome.state)?;
+        store.write(&outcome.state).await?;
     }
-    store.clear_journal(&before.stack, journal.run())?;
+    store.clear_journal(&before.stack, journal.run()).await?;
     Ok(outcome)
 }
 

@@ -2,9 +2,10 @@
 
 use super::{Event, Patience, Reporter, Values};
 use crate::{
-    Address, Data, Failure, FailureKind, Observation, Provider, Record, Registry, Status, Subject,
+    Address, CALL_DEADLINE, Data, Failure, FailureKind, Observation, Provider, Record, Registry,
+    Status, Subject,
     plan::{Action, Phase, Step, Versions, diff, generation, physical_name},
-    state::{Entry, Intent, IntentAction, Journal},
+    state::{Entry, Hold, Intent, IntentAction, Journal},
 };
 use tokio::sync::mpsc;
 
@@ -16,6 +17,7 @@ pub(super) struct Context<'a> {
     pub values: &'a Values<'a>,
     pub reporter: &'a dyn Reporter,
     pub patience: &'a Patience,
+    pub hold: &'a Hold,
     /// Told of what exists, before it is ready.
     pub released: mpsc::UnboundedSender<Address>,
 }
@@ -344,6 +346,11 @@ impl<'a> Call<'a> {
         let patience = self.context.patience;
         let mut pauses = patience.pauses(patience.busy);
         loop {
+            if let Err(lost) = self.context.hold.allows(CALL_DEADLINE) {
+                let failure = Failure::invalid(lost.to_string()).before_the_call();
+                self.void(intent, &failure).await?;
+                return Err(failure.hint(lost.hint().unwrap_or_default()));
+            }
             match call().await {
                 Ok(value) => return Ok(value),
                 Err(failure) if failure.kind == FailureKind::Busy => {

@@ -16,7 +16,11 @@ pub use registry::Registry;
 use crate::{Address, Data, Expr, Schema, Secrets};
 use futures::future::BoxFuture;
 use serde::{Deserialize, Serialize};
-use std::{collections::BTreeMap, path::Path};
+use std::{collections::BTreeMap, path::Path, time::Duration};
+
+/// The longest that a changing call may take, its retries included. A run begins one only while its hold
+/// on the stack lasts longer.
+pub const CALL_DEADLINE: Duration = Duration::from_secs(120);
 
 /// The marks that formwork leaves on what it makes, so that it is known again without any state.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

@@ -3,7 +3,7 @@
 //! A run writes numbered segments, each created once and never changed. What a run left behind is
 //! folded into the state by the next one; intents without a result are settled by looking.
 
-use super::{LocalStore, Record, State, StateError};
+use super::{Record, State, StateError, Store};
 use crate::{Address, Data};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -91,11 +91,13 @@ pub fn fold(mut state: State, runs: Vec<(String, Vec<Entry>)>) -> Folded {
     for (run, entries) in runs {
         folded.push(run);
         // A run whose end was written into the state only lacked time to clear its journal.
-        let passed = entries.iter().any(|entry| match entry {
+        let passed = |entry: &Entry| match entry {
             Entry::Begin { lineage, serial } => *lineage == state.lineage && *serial < state.serial,
             _ => false,
-        });
-        if passed {
+        };
+        // Clearing takes the beginning last, so one without it is of no run that can be cut off.
+        let begins = entries.iter().any(|entry| matches!(entry, Entry::Begin { .. }));
+        if !begins || entries.iter().any(passed) {
             continue;
         }
         for entry in entries {
@@ -133,15 +135,12 @@ pub struct Journal {
 
 impl Journal {
     /// Begins a run's journal on top of a state.
-    pub async fn begin(store: &LocalStore, state: &State) -> Result<Self, StateError> {
+    pub async fn begin(store: &Store, state: &State) -> Result<Self, StateError> {
         let run = uuid::Uuid::now_v7().to_string();
         let (queue, entries) = mpsc::channel(QUEUE);
         let (store, stack, writer_run) = (store.clone(), state.stack.clone(), run.clone());
-        // Not a task: writing and fsync block, and must go on while the runtime is busy.
-        std::thread::Builder::new()
-            .name("journal".into())
-            .spawn(move || write_segments(&store, &stack, &writer_run, entries))
-            .map_err(|error| StateError::Journal(error.to_string()))?;
+        // A task of its own: what was begun is written to its end, whatever becomes of who waits for it.
+        tokio::spawn(write_segments(store, stack, writer_run, entries));
         let journal = Self { run, queue };
         let (lineage, serial) = (state.lineage.clone(), state.serial);
         journal.write(Entry::Begin { lineage, serial }).await?;
@@ -163,12 +162,17 @@ impl Journal {
 
 type Waiting = (Entry, oneshot::Sender<Result<(), String>>);
 
-fn write_segments(store: &LocalStore, stack: &str, run: &str, mut queue: mpsc::Receiver<Waiting>) {
+async fn write_segments(
+    store: Store,
+    stack: String,
+    run: String,
+    mut queue: mpsc::Receiver<Waiting>,
+) {
     let mut number = 0;
     let mut batch: Vec<Waiting> = Vec::with_capacity(BATCH);
-    while queue.blocking_recv_many(&mut batch, BATCH) > 0 {
+    while queue.recv_many(&mut batch, BATCH).await > 0 {
         let entries: Vec<&Entry> = batch.iter().map(|(entry, _)| entry).collect();
-        let result = store.write_segment(stack, run, number, &entries);
+        let result = store.write_segment(&stack, &run, number, &entries).await;
         number += 1;
         let result = result.map_err(|error| error.to_string());
         for (_, done) in batch.drain(..) {
@@ -253,17 +257,17 @@ mod tests {
     #[tokio::test]
     async fn what_was_written_is_read_back_in_order() {
         let dir = tempfile::tempdir().unwrap();
-        let store = LocalStore::new(dir.path());
+        let store = Store::folder(dir.path()).unwrap();
         let state = State::empty("s");
         let journal = Journal::begin(&store, &state).await.unwrap();
         for i in 0..10 {
             journal.write(Entry::Intent(intent(&i.to_string(), "a"))).await.unwrap();
         }
-        let runs = store.journals("s").unwrap();
+        let runs = store.journals("s").await.unwrap();
         assert_eq!(runs.len(), 1);
         assert_eq!(runs[0].1.len(), 11);
         assert_eq!(runs[0].1[10], Entry::Intent(intent("9", "a")));
-        store.clear_journal("s", journal.run()).unwrap();
-        assert!(store.journals("s").unwrap().is_empty());
+        store.clear_journal("s", journal.run()).await.unwrap();
+        assert!(store.journals("s").await.unwrap().is_empty());
     }
 }

@@ -1,20 +1,30 @@
 //! State: what is known of a stack after the last run. A cache with a memory, not the truth.
 
+pub mod envelope;
+mod error;
 mod journal;
-mod local;
+mod lease;
+mod seal;
+mod store;
 
+pub use envelope::{EnvelopeError, Header};
+pub use error::{Previous, StateError};
 pub use journal::{Action as IntentAction, Entry, Folded, Intent, Journal, fold};
-pub use local::{KEPT_VERSIONS, LocalStore, Lock};
+pub use lease::{HEARTBEAT, Hold, LASTS};
+pub use seal::{IdentityFile, Keyring, Passphrase, Seal, SealError};
+pub use store::{KEPT_VERSIONS, Store, Version};
 
 use crate::{Address, Data};
 use serde::{Deserialize, Serialize};
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    path::PathBuf,
-};
+use std::collections::{BTreeMap, BTreeSet};
 
-/// The version of the state's JSON form that this program writes and reads.
-pub const STATE_FORMAT: u32 = 1;
+/// The version of the form of states and journals that this program writes. It reads all up to it.
+///
+/// 1: plain JSON. 2: the same JSON in an envelope that names who wrote it, and says if it is damaged.
+pub const STATE_FORMAT: u32 = 2;
+/// What the envelopes of states and journals say that they hold.
+const STATE: &str = "state";
+const JOURNAL: &str = "journal";
 
 /// What is known of a stack.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -126,45 +136,4 @@ pub struct Record {
 
 fn is_zero(number: &u32) -> bool {
     *number == 0
-}
-
-/// What can go wrong with stored state.
-#[derive(Debug, thiserror::Error)]
-pub enum StateError {
-    #[error("{path}: {doing}: {error}", path = path.display())]
-    Io { path: PathBuf, doing: &'static str, error: std::io::Error },
-    #[error("{path}: the state file is damaged: {why}", path = path.display())]
-    Damaged { path: PathBuf, why: String, previous: Option<PathBuf> },
-    #[error("{path}: the state has format {found}, and this program reads format {STATE_FORMAT}", path = path.display())]
-    Format { path: PathBuf, found: u32 },
-    #[error("serial {serial} of stack `{stack}` was written by someone else meanwhile")]
-    Conflict { stack: String, serial: u64 },
-    #[error("stack `{stack}` is being changed by another run ({path})", path = path.display())]
-    Locked { stack: String, path: PathBuf },
-    #[error("the journal writer stopped: {0}")]
-    Journal(String),
-}
-
-impl StateError {
-    /// The next step.
-    pub fn hint(&self) -> Option<String> {
-        match self {
-            Self::Damaged { path, previous: Some(previous), .. } => Some(format!(
-                "nothing was changed; the version before is {}: look at both, then move {} away to go on from that one",
-                previous.display(),
-                path.display()
-            )),
-            Self::Damaged { path, previous: None, .. } => Some(format!(
-                "nothing was changed, and there is no earlier version; restore {} from a copy",
-                path.display()
-            )),
-            Self::Io { .. } => {
-                Some("check that the folder exists, is writable and has space left".into())
-            }
-            Self::Format { .. } => Some("use the formwork that wrote it, or a newer one".into()),
-            Self::Conflict { .. } => Some("plan again: the state has moved on".into()),
-            Self::Locked { .. } => Some("wait for the other run to end, then try again".into()),
-            Self::Journal(_) => None,
-        }
-    }
 }

@@ -5,7 +5,7 @@ use formwork_engine::{
     apply::{self, Outcome, Patience, Quiet},
     plan::{Action, Plan},
     session::{self, Planning, SessionError},
-    state::LocalStore,
+    state::{Hold, Store},
     *,
 };
 use std::{
@@ -16,10 +16,18 @@ use std::{
 
 exports! { pub struct Shared { network: Id<Network> } }
 
+static ALONE: Hold = Hold::alone();
 static NEVER: AtomicBool = AtomicBool::new(false);
 
 pub fn options(consent: BTreeSet<Address>) -> apply::Options<'static> {
-    apply::Options { parallelism: 4, consent, patience: patience(), reporter: &Quiet, stop: &NEVER }
+    apply::Options {
+        parallelism: 4,
+        consent,
+        patience: patience(),
+        reporter: &Quiet,
+        hold: &ALONE,
+        stop: &NEVER,
+    }
 }
 
 pub fn patience() -> Patience {
@@ -61,7 +69,7 @@ impl Wanted {
 pub struct World {
     pub cloud: Arc<Cloud>,
     pub registry: Registry,
-    pub store: LocalStore,
+    pub store: Store,
     _dir: tempfile::TempDir,
 }
 
@@ -70,12 +78,12 @@ impl World {
         let dir = tempfile::tempdir().unwrap();
         let cloud = Arc::new(Cloud::default());
         let registry = super::registry(&cloud);
-        Self { registry, cloud, store: LocalStore::new(dir.path()), _dir: dir }
+        Self { registry, cloud, store: Store::folder(dir.path()).unwrap(), _dir: dir }
     }
 
     pub async fn plan(&self, graph: &Graph) -> Result<Plan, SessionError> {
         self.registry.check(graph).unwrap();
-        let state = session::load(&self.store, &graph.stack)?.state;
+        let state = session::load(&self.store, &graph.stack).await?.state;
         let planning = Planning::default();
         let planned = session::make_plan(&self.registry, &self.store, graph, &state, &planning);
         Ok(planned.await?.plan)

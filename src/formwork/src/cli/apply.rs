@@ -1,6 +1,6 @@
 //! `formwork apply` and `formwork destroy`, which applies the empty stack.
 
-use super::{CliError, Ended, graph, progress::Lines, saved, scope};
+use super::{CliError, Ended, confirm, graph, progress::Lines, saved, scope, store};
 use crate::{Program, registry::registry, render};
 use formwork_engine::{
     Graph, Registry, State,
@@ -8,10 +8,9 @@ use formwork_engine::{
     plan::{Approval, Plan, SavedPlan},
     session::{self, Planning},
     settle::Verdict,
-    state::LocalStore,
+    state::Store,
 };
 use std::{
-    io::{BufRead as _, IsTerminal as _, Write as _},
     path::PathBuf,
     sync::{
         Arc,
@@ -41,50 +40,51 @@ pub(crate) async fn apply(
     program: &Program,
     matches: &clap::ArgMatches,
 ) -> Result<Ended, CliError> {
-    let registry = registry();
+    let (registry, store) = (registry(), store::open(matches).await?);
     let wanted = match matches.get_one::<PathBuf>("plan") {
         Some(file) if !file.exists() => {
             return Err(graph::unknown(program, &file.display().to_string()));
         }
-        Some(file) => Wanted::Saved(Box::new(saved::read(file, &registry)?)),
+        Some(file) => Wanted::Saved(Box::new(saved::read(file, &registry, &store)?)),
         None => {
             let graph = graph::read(program, &registry, matches)?;
             let planning = scope::read(matches, &graph.stack)?;
             Wanted::Stack(Box::new((graph, planning)))
         }
     };
-    carry_out(&registry, &wanted, matches).await
+    carry_out(&registry, &store, &wanted, matches).await
 }
 
 pub(crate) async fn destroy(matches: &clap::ArgMatches) -> Result<Ended, CliError> {
     let stack = matches.get_one::<String>("stack").map(String::as_str).unwrap_or_default();
-    let store = LocalStore::new(graph::path(matches, "state"));
-    if !store.stacks()?.iter().any(|known| known == stack) && store.journals(stack)?.is_empty() {
+    let store = store::open(matches).await?;
+    let known = store.stacks().await?;
+    if !known.iter().any(|name| name == stack) && store.journals(stack).await?.is_empty() {
         if matches.get_flag("if-exists") {
             println!("{stack}: nothing to destroy");
             return Ok(Ended::Fine);
         }
-        let known = store.stacks()?.join(", ");
+        let known = known.join(", ");
         return Err(CliError::with_help(
-            format!("no stack `{stack}` in the state at {}", store.folder().display()),
+            format!("no stack `{stack}` in the state at {}", store.place()),
             if known.is_empty() { "it has none".into() } else { format!("it has: {known}") },
         ));
     }
     let wanted = Wanted::Stack(Box::new((Graph::empty(stack), scope::read(matches, stack)?)));
-    carry_out(&registry(), &wanted, matches).await
+    carry_out(&registry(), &store, &wanted, matches).await
 }
 
 /// Lock, settle, read, plan, show, ask, apply, sum up.
 async fn carry_out(
     registry: &Registry,
+    store: &Store,
     wanted: &Wanted,
     matches: &clap::ArgMatches,
 ) -> Result<Ended, CliError> {
-    let store = LocalStore::new(graph::path(matches, "state"));
     let patience = Patience::default();
     let consent = scope::addresses(matches, "consent", wanted.stack())?;
     let approval = approval(matches)?;
-    let held = session::hold(registry, &store, wanted.stack(), &patience).await?;
+    let held = session::hold(registry, store, wanted.stack(), &patience).await?;
     for settled in &held.settled {
         let what = match settled.verdict {
             Verdict::Created => "was created by the run that was cut off, and is known now",
@@ -95,9 +95,9 @@ async fn carry_out(
     let plan = match wanted {
         Wanted::Stack(wanted) => {
             let (graph, planning) = wanted.as_ref();
-            session::make_plan(registry, &store, graph, &held.state, planning).await?.plan
+            session::make_plan(registry, store, graph, &held.state, planning).await?.plan
         }
-        Wanted::Saved(saved) => checked(registry, &store, saved, &held.state).await?,
+        Wanted::Saved(saved) => checked(registry, store, saved, &held.state).await?,
     };
     println!("{}", render::text(&plan));
     let agreed = match (&approval, wanted) {
@@ -121,22 +121,24 @@ async fn carry_out(
         consent,
         patience,
         reporter: &Lines::new(),
+        hold: &held.hold,
         stop: &stop,
     };
-    let outcome = apply::apply(&plan, held.state, registry, &store, &options).await?;
+    let outcome = apply::apply(&plan, held.state, registry, store, &options).await?;
+    held.hold.release().await?;
     Ok(sum_up(&plan, &outcome))
 }
 
 /// A saved plan that still fits the state, and is what its own content leads to.
 async fn checked(
     registry: &Registry,
-    store: &LocalStore,
+    store: &Store,
     saved: &SavedPlan,
     state: &State,
 ) -> Result<Plan, CliError> {
     let plan = &saved.plan;
     if plan.lineage == state.lineage && plan.serial == state.serial {
-        saved.verify(&session::plan_again(registry, store, saved, state)?)?;
+        saved.verify(&session::plan_again(registry, store, saved, state).await?)?;
         return Ok(plan.clone());
     }
     if plan.lineage != state.lineage && state.serial > 0 {
@@ -172,23 +174,12 @@ fn approved(approval: &Approval, plan: &Plan, registry: &Registry) -> Result<(),
     ))
 }
 
-/// Asks before the first change, unless told not to; without a terminal nobody can answer.
+/// Asks before the first change, unless told not to.
 fn confirmed(plan: &Plan, matches: &clap::ArgMatches) -> Result<bool, CliError> {
     if matches.get_flag("yes") {
         return Ok(true);
     }
-    if !std::io::stdin().is_terminal() {
-        return Err(CliError::with_help(
-            "nobody is there to confirm the plan, and nothing was changed",
-            "pass --yes to apply without being asked",
-        ));
-    }
-    print!("Apply this to `{}`? Only `yes` does: ", plan.stack);
-    let failed = |error: std::io::Error| CliError::new(format!("can't ask: {error}"));
-    std::io::stdout().flush().map_err(failed)?;
-    let mut answer = String::new();
-    std::io::stdin().lock().read_line(&mut answer).map_err(failed)?;
-    Ok(answer.trim() == "yes")
+    confirm(&format!("Apply this to `{}`? Only `yes` does: ", plan.stack))
 }
 
 fn listen_for_interrupts(stop: Arc<AtomicBool>) {

@@ -1,12 +1,9 @@
 //! The commands and their arguments.
 
-use super::scope;
+use super::{scope, state, store};
 use crate::Program;
 use clap::{Arg, ArgAction, Command, builder::PossibleValuesParser, value_parser};
 use std::path::PathBuf;
-
-/// Where state is kept unless `--state` says otherwise.
-const STATE: &str = ".formwork/state";
 
 pub(crate) fn command(program: &Program) -> Command {
     Command::new("formwork")
@@ -19,7 +16,8 @@ pub(crate) fn command(program: &Program) -> Command {
         .subcommand(apply(program))
         .subcommand(destroy())
         .subcommand(emit(program))
-        .subcommand(state())
+        .subcommand(state::command())
+        .subcommand(state::unlock::command())
         .subcommand(kube())
         .subcommand(rehearse())
 }
@@ -32,16 +30,6 @@ fn over_stacks(program: &Program, command: Command) -> Command {
     program.stacks.iter().fold(command, |command, (name, known)| {
         command.subcommand((known.arguments)(Command::new(*name)))
     })
-}
-
-fn state_argument() -> Arg {
-    Arg::new("state")
-        .long("state")
-        .env("FORMWORK_STATE")
-        .value_name("FOLDER")
-        .help("The folder that holds the state of all stacks")
-        .default_value(STATE)
-        .value_parser(value_parser!(PathBuf))
 }
 
 fn project() -> Arg {
@@ -111,7 +99,8 @@ fn plan(program: &Program) -> Command {
             "Show what would change; changes nothing and takes no lock.\n\n\
              Exit code: 0 nothing would change, 2 something would, 1 an error.",
         )
-        .args([state_argument(), project(), graph(), expected(), format()])
+        .args([project(), graph(), expected(), format()])
+        .args(store::arguments())
         .args(scope::part())
         .args(scope::planning())
         .arg(
@@ -146,7 +135,8 @@ fn apply(program: &Program) -> Command {
              With a saved PLAN instead of a stack, exactly that plan is carried out, without being asked, \
              or nothing where it is stale.\n\nExit code: 0 done, 1 an error.",
         )
-        .args([state_argument(), project(), graph(), expected(), consent(), yes(), parallelism()])
+        .args([project(), graph(), expected(), consent(), yes(), parallelism()])
+        .args(store::arguments())
         .args(scope::part())
         .args(scope::planning())
         .arg(
@@ -183,7 +173,8 @@ fn destroy() -> Command {
                 .help("A stack that the state doesn't have is destroyed already")
                 .action(ArgAction::SetTrue),
         )
-        .args([state_argument(), consent(), yes(), parallelism()])
+        .args([consent(), yes(), parallelism()])
+        .args(store::arguments())
         .args(scope::part())
 }
 
@@ -192,24 +183,6 @@ fn emit(program: &Program) -> Command {
         .about("Write a stack's graph as JSON, for `plan --graph`; needs no credentials")
         .args([project()]);
     over_stacks(program, command).subcommand_required(true).allow_external_subcommands(true)
-}
-
-fn state() -> Command {
-    Command::new("state")
-        .about("Look into the state")
-        .subcommand_required(true)
-        .subcommand(
-            Command::new("list")
-                .about("List the stacks, or the resources of one")
-                .arg(Arg::new("stack").value_name("STACK"))
-                .arg(state_argument()),
-        )
-        .subcommand(
-            Command::new("show")
-                .about("Show what the state has of one resource, or of a whole stack, as JSON")
-                .arg(Arg::new("what").value_name("STACK[/NAME]").required(true))
-                .arg(state_argument()),
-        )
 }
 
 fn kube() -> Command {

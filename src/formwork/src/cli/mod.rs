@@ -11,10 +11,15 @@ mod rehearse;
 mod saved;
 mod scope;
 mod state;
+mod store;
 
 use crate::Program;
 use error::CliError;
-use std::{ffi::OsString, process::ExitCode};
+use std::{
+    ffi::OsString,
+    io::{BufRead as _, IsTerminal as _, Write as _},
+    process::ExitCode,
+};
 
 /// How a command ended.
 enum Ended {
@@ -64,7 +69,6 @@ fn run(program: &Program, matches: &clap::ArgMatches) -> Result<Ended, CliError>
     match command {
         "kube" => return kube::run(matches),
         "emit" => return graph::emit(program, matches),
-        "state" => return state::run(matches),
         _ => {}
     }
     let runtime = tokio::runtime::Builder::new_multi_thread()
@@ -77,7 +81,25 @@ fn run(program: &Program, matches: &clap::ArgMatches) -> Result<Ended, CliError>
             "apply" => apply::apply(program, matches).await,
             "destroy" => apply::destroy(matches).await,
             "rehearse" => rehearse::run(matches).await,
+            "state" => state::run(matches).await,
+            "unlock" => state::unlock::run(matches).await,
             other => Err(CliError::new(format!("no command `{other}`"))),
         }
     })
+}
+
+/// Asks a person; without a terminal nobody can answer.
+fn confirm(question: &str) -> Result<bool, CliError> {
+    if !std::io::stdin().is_terminal() {
+        return Err(CliError::with_help(
+            "nobody is there to confirm this, and nothing was changed",
+            "pass --yes to go on without being asked",
+        ));
+    }
+    print!("{question}");
+    let failed = |error: std::io::Error| CliError::new(format!("can't ask: {error}"));
+    std::io::stdout().flush().map_err(failed)?;
+    let mut answer = String::new();
+    std::io::stdin().lock().read_line(&mut answer).map_err(failed)?;
+    Ok(answer.trim() == "yes")
 }

@@ -1,11 +1,10 @@
 //! `formwork plan`.
 
-use super::{CliError, Ended, graph, saved, scope};
+use super::{CliError, Ended, graph, saved, scope, store};
 use crate::{Program, registry::registry, render};
 use formwork_engine::{
     plan::{Approval, Plan, SavedPlan},
     session::{self, Planned},
-    state::LocalStore,
 };
 use std::path::PathBuf;
 
@@ -13,8 +12,8 @@ pub(crate) async fn run(program: &Program, matches: &clap::ArgMatches) -> Result
     let registry = registry();
     let graph = graph::read(program, &registry, matches)?;
     let planning = scope::read(matches, &graph.stack)?;
-    let store = LocalStore::new(graph::path(matches, "state"));
-    let folded = session::load(&store, &graph.stack)?;
+    let store = store::open(matches).await?;
+    let folded = session::load(&store, &graph.stack).await?;
     if !folded.open.is_empty() {
         let names: Vec<String> = folded.open.iter().map(|i| i.address.to_string()).collect();
         eprintln!(
@@ -32,7 +31,7 @@ pub(crate) async fn run(program: &Program, matches: &clap::ArgMatches) -> Result
     }
     if let Some(out) = matches.get_one::<PathBuf>("out") {
         let saved = SavedPlan { plan, graph, observed, scope: planning.scope };
-        saved::write(out, &saved, &registry)?;
+        saved::write(out, &saved, &registry, &store)?;
         eprintln!("saved; carry it out with: formwork apply {}", out.display());
     }
     Ok(ended)

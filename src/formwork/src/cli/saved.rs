@@ -4,12 +4,18 @@ use super::CliError;
 use formwork_engine::{
     Registry,
     plan::{Plan, SavedError, SavedPlan},
+    state::Store,
 };
 use std::{fs, io::Write as _, path::Path};
 
 /// Writes a plan where only its owner can read it.
-pub(crate) fn write(path: &Path, saved: &SavedPlan, registry: &Registry) -> Result<(), CliError> {
-    let bytes = saved.to_bytes(&registry.digest())?;
+pub(crate) fn write(
+    path: &Path,
+    saved: &SavedPlan,
+    registry: &Registry,
+    store: &Store,
+) -> Result<(), CliError> {
+    let bytes = saved.to_bytes(&registry.digest(), store.writer(), store.seal())?;
     let failed = |error: std::io::Error| {
         CliError::new(format!("can't write the plan {}: {error}", path.display()))
     };
@@ -22,11 +28,11 @@ pub(crate) fn write(path: &Path, saved: &SavedPlan, registry: &Registry) -> Resu
 }
 
 /// Reads a plan back.
-pub(crate) fn read(path: &Path, registry: &Registry) -> Result<SavedPlan, CliError> {
+pub(crate) fn read(path: &Path, registry: &Registry, store: &Store) -> Result<SavedPlan, CliError> {
     let bytes = fs::read(path).map_err(|error| {
         CliError::new(format!("can't read the plan {}: {error}", path.display()))
     })?;
-    SavedPlan::from_bytes(&bytes, &registry.digest())
+    SavedPlan::from_bytes(&bytes, &registry.digest(), store.seal())
         .map_err(|error| CliError::from(error).context(path.display()))
 }
 

@@ -4,7 +4,7 @@ use formwork_engine::{
     apply::{self, Outcome, Patience, Quiet},
     plan::Plan,
     session,
-    state::LocalStore,
+    state::Store,
     *,
 };
 use formwork_kubernetes::{App, Cluster, ClusterTokens, Eks, KubeconfigFile, TOKEN_MARGIN, Token};
@@ -71,28 +71,29 @@ pub struct World<'a> {
     pub site: &'a Site,
     pub project: PathBuf,
     registry: Registry,
-    pub store: LocalStore,
+    pub store: Store,
     folder: tempfile::TempDir,
 }
 
 impl<'a> World<'a> {
-    pub fn new(site: &'a Site, project: PathBuf) -> Self {
-        Self::with_tokens(site, project, Arc::default())
+    pub async fn new(site: &'a Site, project: PathBuf) -> Self {
+        Self::with_tokens(site, project, Arc::default()).await
     }
 
-    pub fn with_tokens(site: &'a Site, project: PathBuf, tokens: Arc<Tokens>) -> Self {
+    pub async fn with_tokens(site: &'a Site, project: PathBuf, tokens: Arc<Tokens>) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let mut registry = Registry::new(Secrets::new(vec![Box::new(Vault)]));
         formwork_kubernetes::register(&mut registry, tokens);
-        let store = LocalStore::new(folder.path());
+        let store = Store::folder(folder.path()).unwrap();
         let world = Self { site, project, registry, store, folder };
-        world.export("cache.internal", "1");
+        world.export("cache.internal", "1").await;
         world
     }
 
     /// Another version of what the platform exports.
-    pub fn export(&self, redis: &str, password: &str) {
-        let mut platform = self.store.read("platform").unwrap().unwrap_or(State::empty("platform"));
+    pub async fn export(&self, redis: &str, password: &str) {
+        let mut platform =
+            self.store.read("platform").await.unwrap().unwrap_or(State::empty("platform"));
         platform.serial += 1;
         let password = Secret::stored(SecretRef {
             store: "vault".into(),
@@ -104,7 +105,7 @@ impl<'a> World<'a> {
             ("redis".to_owned(), Data::Text(redis.into())),
             ("password".to_owned(), Data::Secret(password)),
         ]);
-        self.store.write(&platform).unwrap();
+        self.store.write(&platform).await.unwrap();
     }
 
     pub fn cluster(&self) -> Value<Cluster> {
@@ -128,7 +129,7 @@ impl<'a> World<'a> {
     }
 
     pub async fn plan(&self, graph: &Graph) -> Plan {
-        let state = session::load(&self.store, &graph.stack).unwrap().state;
+        let state = session::load(&self.store, &graph.stack).await.unwrap().state;
         session::make_plan(&self.registry, &self.store, graph, &state, &Default::default())
             .await
             .unwrap()
@@ -166,6 +167,7 @@ impl<'a> World<'a> {
             consent: plan.needs_consent().collect(),
             patience,
             reporter: &Quiet,
+            hold: &held.hold,
             stop: &AtomicBool::new(false),
         };
         apply::apply(&plan, held.state, &self.registry, &self.store, &options).await.unwrap()

@@ -7,7 +7,7 @@ use formwork_engine::{
     exports, map,
     plan::{Action, Plan},
     session,
-    state::LocalStore,
+    state::Store,
 };
 use formwork_postgres::prelude::*;
 use std::{collections::BTreeMap, sync::atomic::AtomicBool};
@@ -17,14 +17,14 @@ exports! { pub struct Platform { creator: String, creator_password: Secret, temp
 struct World {
     server: Process,
     registry: Registry,
-    store: LocalStore,
+    store: Store,
     _folder: tempfile::TempDir,
 }
 
 impl World {
     fn new() -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let store = LocalStore::new(folder.path());
+        let store = Store::folder(folder.path()).unwrap();
         Self { server: Process::start(&[]), registry: registry(), store, _folder: folder }
     }
 
@@ -116,7 +116,7 @@ impl World {
     }
 
     async fn actions(&self, graph: &Graph) -> BTreeMap<&'static str, Action> {
-        let state = session::load(&self.store, &graph.stack).unwrap().state;
+        let state = session::load(&self.store, &graph.stack).await.unwrap().state;
         let plan = self.plan(graph, &state).await;
         plan.changes().map(|step| (step.address.name(), step.action)).collect()
     }
@@ -131,6 +131,7 @@ impl World {
             consent: plan.needs_consent().collect(),
             patience,
             reporter: &Quiet,
+            hold: &held.hold,
             stop: &AtomicBool::new(false),
         };
         let outcome = apply::apply(&plan, held.state, &self.registry, &self.store, &options).await;

@@ -1,0 +1,493 @@
+//! The store of states and journals: a folder, or a bucket of S3 or what is like it.
+//!
+//! Layout, below the folder or prefix:
+//!
+//! - `STACK/state/00000012.json`: the state of serial 12. Each is created once, and only if it isn't there,
+//!   so a writer that lost a race fails and overwrites nothing.
+//! - `STACK/journal/RUN/00000003.json`: a segment of a run's journal.
+//! - `STACK/lease`, or `STACK/lock` in a folder: who changes the stack right now.
+//! - `keys/KEYRING`: the key that the rest is sealed with, locked.
+
+use super::{
+    Entry, EnvelopeError, Header, Hold, Keyring, Previous, STATE_FORMAT, Seal, State, StateError,
+    envelope, lease,
+};
+use crate::address::is_name;
+use futures::{StreamExt as _, TryStreamExt as _, stream};
+use object_store::{
+    Error, ObjectMeta, ObjectStore, ObjectStoreExt as _, PutMode, PutOptions, PutPayload,
+    local::LocalFileSystem, path::Path,
+};
+use std::{path::PathBuf, sync::Arc};
+
+/// Versions of the state that are kept.
+pub const KEPT_VERSIONS: usize = 20;
+/// Requests to the store under way at the same time.
+const PARALLEL: usize = 16;
+/// The largest state or journal segment that is read.
+const LARGEST: u64 = 256 * 1024 * 1024;
+/// The folder of keys; no stack's name, since it has no state in it.
+const KEYS: &str = "keys";
+
+/// Where states and journals of stacks are kept. Clones are the same store.
+#[derive(Clone)]
+pub struct Store {
+    objects: Arc<dyn ObjectStore>,
+    prefix: Path,
+    /// How places in it are written for people.
+    place: String,
+    /// The folder, where it is one: locked by the operating system.
+    folder: Option<PathBuf>,
+    seal: Option<Seal>,
+    by: String,
+}
+
+/// One version of a stack's state.
+#[derive(Clone, Debug)]
+pub struct Version {
+    pub serial: u64,
+    /// Who wrote it and when; absent in versions of the first format.
+    pub header: Option<Header>,
+    /// The state, where it could be read.
+    pub state: Result<State, String>,
+}
+
+impl Store {
+    /// A folder. It is made with the first write.
+    pub fn folder(folder: impl Into<PathBuf>) -> Result<Self, StateError> {
+        let folder: PathBuf = folder.into();
+        let place = folder.display().to_string();
+        let failed = |why: String| StateError::Store {
+            place: place.clone(),
+            doing: "this can't be a state's folder",
+            why,
+        };
+        let absolute = std::path::absolute(&folder).map_err(|error| failed(error.to_string()))?;
+        let prefix = Path::from_absolute_path(&absolute).map_err(|e| failed(e.to_string()))?;
+        let objects = Arc::new(LocalFileSystem::new().with_fsync(true));
+        let folder = Some(absolute);
+        Ok(Self { objects, prefix, place, folder, seal: None, by: "somebody".into() })
+    }
+
+    /// A bucket, or anything else that has conditional writes; `place` is how people know it.
+    pub fn objects(objects: Arc<dyn ObjectStore>, prefix: &str, place: impl Into<String>) -> Self {
+        let (prefix, place) = (Path::from(prefix), place.into());
+        Self { objects, prefix, place, folder: None, seal: None, by: "somebody".into() }
+    }
+
+    /// Says who writes, for histories and leases.
+    pub fn by(self, who: impl Into<String>) -> Self {
+        Self { by: who.into(), ..self }
+    }
+
+    /// Seals what is written from now on, by the store's key; makes that key where there is none.
+    pub async fn sealed_by(self, keyring: &dyn Keyring) -> Result<Self, StateError> {
+        let key = self.key(&[KEYS, &keyring.name()]);
+        let sealed = |error| StateError::Sealed { place: self.place_of(&key), error };
+        if let Some((_, locked)) = self.get(&key, "can't read the key").await? {
+            let seal = Seal::unlock(&locked, keyring).await.map_err(sealed)?;
+            return Ok(Self { seal: Some(seal), ..self });
+        }
+        let seal = Seal::generate(keyring);
+        let locked = seal.lock(keyring).await.map_err(sealed)?;
+        match self.create(&key, locked, "can't write the key").await {
+            Ok(()) => Ok(Self { seal: Some(seal), ..self }),
+            // Somebody else made it first; theirs it is.
+            Err(StateError::Conflict { .. }) => Box::pin(self.sealed_by(keyring)).await,
+            Err(error) => Err(error),
+        }
+    }
+
+    /// What is written is sealed with this.
+    pub fn seal(&self) -> Option<&Seal> {
+        self.seal.as_ref()
+    }
+
+    /// Who writes.
+    pub fn writer(&self) -> &str {
+        &self.by
+    }
+
+    pub fn place(&self) -> &str {
+        &self.place
+    }
+
+    /// Takes the stack for one writer, or says who has it.
+    pub async fn hold(&self, stack: &str) -> Result<Hold, StateError> {
+        match &self.folder {
+            Some(folder) => lease::lock_folder(&folder.join(stack), stack, &self.by),
+            None => {
+                let key = self.key(&[stack, "lease"]);
+                lease::take(self.objects.clone(), key, stack, &self.by).await
+            }
+        }
+    }
+
+    /// Who holds a stack, where somebody does.
+    pub async fn holder(&self, stack: &str) -> Result<Option<String>, StateError> {
+        match &self.folder {
+            Some(folder) => Ok(lease::folder_holder(&folder.join(stack))),
+            None => lease::holder(self.objects.as_ref(), &self.key(&[stack, "lease"])).await,
+        }
+    }
+
+    /// Takes a stack away from whoever holds it. Only where a person knows that the holder is dead.
+    pub async fn break_hold(&self, stack: &str) -> Result<(), StateError> {
+        match &self.folder {
+            // The operating system lets go of a dead process's lock by itself.
+            Some(_) => Ok(()),
+            None => lease::release(self.objects.as_ref(), &self.key(&[stack, "lease"])).await,
+        }
+    }
+
+    /// The newest state of a stack, `None` where it was never applied.
+    pub async fn read(&self, stack: &str) -> Result<Option<State>, StateError> {
+        let serials = self.serials(stack).await?;
+        let Some(serial) = serials.last() else { return Ok(None) };
+        let previous = serials.iter().rev().nth(1).copied();
+        self.read_serial(stack, *serial, previous).await.map(|(state, _)| Some(state))
+    }
+
+    /// One version of a stack's state. A damaged one names the version before.
+    pub async fn read_serial(
+        &self,
+        stack: &str,
+        serial: u64,
+        previous: Option<u64>,
+    ) -> Result<(State, Option<Header>), StateError> {
+        let key = self.version_key(stack, serial);
+        let missing = || StateError::Store {
+            place: self.place_of(&key),
+            doing: "can't read the state",
+            why: format!("there is no serial {serial}"),
+        };
+        let (_, bytes) = self.get(&key, "can't read the state").await?.ok_or_else(missing)?;
+        self.parse_state(stack, serial, &key, &bytes).map_err(|error| match error {
+            StateError::Damaged { place, what, why, .. } => {
+                let previous = previous.map(|serial| Previous { stack: stack.to_owned(), serial });
+                StateError::Damaged { place, what, why, previous }
+            }
+            other => other,
+        })
+    }
+
+    fn parse_state(
+        &self,
+        stack: &str,
+        serial: u64,
+        key: &Path,
+        bytes: &[u8],
+    ) -> Result<(State, Option<Header>), StateError> {
+        let place = || self.place_of(key);
+        let damaged = |why: String| StateError::Damaged {
+            place: place(),
+            what: "state",
+            why,
+            previous: None,
+        };
+        let (header, json) = self.content(super::STATE, key, bytes)?;
+        let format = match &header {
+            Some(header) => header.format,
+            None => format_of_json(&json).map_err(damaged)?,
+        };
+        if format > STATE_FORMAT {
+            return Err(StateError::Format { place: place(), what: "state", found: format });
+        }
+        let state: State =
+            serde_json::from_slice(&json).map_err(|error| damaged(damaged_json(&error)))?;
+        if state.serial != serial || state.stack != stack {
+            let why = format!("it says stack `{}`, serial {}", state.stack, state.serial);
+            return Err(damaged(why));
+        }
+        Ok((State { format: STATE_FORMAT, ..state }, header))
+    }
+
+    /// The content of an envelope in the clear; what has none is of the first format, and plain JSON.
+    fn content(
+        &self,
+        what: &'static str,
+        key: &Path,
+        bytes: &[u8],
+    ) -> Result<(Option<Header>, Vec<u8>), StateError> {
+        let failed = |error: EnvelopeError| StateError::damaged(self.place_of(key), what, error);
+        if is_first_format(bytes) {
+            return Ok((None, bytes.to_vec()));
+        }
+        let (header, content) = envelope::open(what, STATE_FORMAT, bytes).map_err(failed)?;
+        let plain = envelope::unseal(&header, content, self.seal.as_ref()).map_err(failed)?;
+        Ok((Some(header), plain))
+    }
+
+    /// Writes the state under its serial, which must be new.
+    pub async fn write(&self, state: &State) -> Result<(), StateError> {
+        let key = self.version_key(&state.stack, state.serial);
+        let conflict = || StateError::Conflict { stack: state.stack.clone(), serial: state.serial };
+        let serials = self.serials(&state.stack).await?;
+        if serials.last().is_some_and(|newest| *newest >= state.serial) {
+            return Err(conflict());
+        }
+        let json = self.to_json(&key, state)?;
+        let (header, bytes) = self.wrap(super::STATE, &key, json)?;
+        match self.create(&key, bytes, "can't write the state").await {
+            // The write before may have been ours, and its answer lost.
+            Err(StateError::Conflict { .. }) => match self.header(&key).await? {
+                Some(there) if there.id == header.id => {}
+                _ => return Err(conflict()),
+            },
+            result => result?,
+        }
+        for old in serials.iter().rev().skip(KEPT_VERSIONS - 1) {
+            // An old version that can't be removed now goes with a later write.
+            let _ = self.objects.delete(&self.version_key(&state.stack, *old)).await;
+        }
+        Ok(())
+    }
+
+    async fn header(&self, key: &Path) -> Result<Option<Header>, StateError> {
+        let read = self.get(key, "can't read the state").await?;
+        let header = read.and_then(|(_, bytes)| {
+            Some(envelope::open(super::STATE, STATE_FORMAT, &bytes).ok()?.0)
+        });
+        Ok(header)
+    }
+
+    /// The kept versions of a stack's state, oldest first.
+    pub async fn history(&self, stack: &str) -> Result<Vec<Version>, StateError> {
+        let serials = self.serials(stack).await?;
+        let reads = serials.into_iter().map(|serial| async move {
+            match self.read_serial(stack, serial, None).await {
+                Ok((state, header)) => Version { serial, header, state: Ok(state) },
+                Err(error) => Version { serial, header: None, state: Err(error.to_string()) },
+            }
+        });
+        Ok(stream::iter(reads).buffered(PARALLEL).collect().await)
+    }
+
+    /// Forgets a stack that has nothing left: its versions and journals.
+    pub async fn remove(&self, stack: &str) -> Result<(), StateError> {
+        let prefix = self.key(&[stack]);
+        let mut keys = self.list(&prefix).await?;
+        keys.retain(|meta| meta.location.filename() != Some(lease::LOCK));
+        // Newest first: what is left by a cut is a state without its end, never a state of long ago.
+        keys.sort_by(|a, b| b.location.cmp(&a.location));
+        for meta in keys {
+            self.delete(&meta.location).await?;
+        }
+        Ok(())
+    }
+
+    /// The stacks that have a state.
+    pub async fn stacks(&self) -> Result<Vec<String>, StateError> {
+        let doing = "can't list the stacks";
+        let listed = self.objects.list_with_delimiter(Some(&self.prefix)).await;
+        let listed = listed.map_err(|error| self.failed(&self.prefix, doing, &error))?;
+        let names = listed.common_prefixes.iter().filter_map(|path| path.filename());
+        let names: Vec<String> = names.filter(|name| is_name(name)).map(str::to_owned).collect();
+        let states = names.into_iter().map(|name| async move {
+            let serials = self.serials(&name).await?;
+            Ok::<_, StateError>((!serials.is_empty()).then_some(name))
+        });
+        let found: Vec<Option<String>> =
+            stream::iter(states).buffered(PARALLEL).try_collect().await?;
+        Ok(found.into_iter().flatten().collect())
+    }
+
+    /// The serials of a stack's states, in order.
+    pub async fn serials(&self, stack: &str) -> Result<Vec<u64>, StateError> {
+        let metas = self.list(&self.key(&[stack, "state"])).await?;
+        let mut serials: Vec<u64> = metas.iter().filter_map(|m| number(&m.location)).collect();
+        serials.sort_unstable();
+        Ok(serials)
+    }
+
+    pub(super) async fn write_segment(
+        &self,
+        stack: &str,
+        run: &str,
+        segment: u64,
+        entries: &[&Entry],
+    ) -> Result<(), StateError> {
+        let key = self.key(&[stack, "journal", run, &format!("{segment:08}.json")]);
+        let json = self.to_json(&key, &entries)?;
+        let (_, bytes) = self.wrap(super::JOURNAL, &key, json)?;
+        match self.create(&key, bytes, "can't write the journal").await {
+            // The run's name is its own: what is there is this segment, and its answer was lost.
+            Err(StateError::Conflict { .. }) => Ok(()),
+            result => result,
+        }
+    }
+
+    /// The journals of runs that weren't cleared, oldest first.
+    pub async fn journals(&self, stack: &str) -> Result<Vec<(String, Vec<Entry>)>, StateError> {
+        let mut metas = self.list(&self.key(&[stack, "journal"])).await?;
+        // Runs are named by UUIDs of version 7, which sort by time.
+        metas.sort_by(|a, b| a.location.cmp(&b.location));
+        let keys = metas.into_iter().map(|meta| meta.location);
+        let keys = keys.filter(|key| number(key).is_some());
+        let segments = keys.map(|key| async move {
+            let run = key.parts().rev().nth(1).map(|part| part.as_ref().to_owned());
+            let entries = self.segment(&key).await?;
+            Ok::<_, StateError>((run.unwrap_or_default(), entries))
+        });
+        let segments: Vec<(String, Vec<Entry>)> =
+            stream::iter(segments).buffered(PARALLEL).try_collect().await?;
+        let mut runs: Vec<(String, Vec<Entry>)> = vec![];
+        for (run, entries) in segments {
+            match runs.last_mut() {
+                Some((last, all)) if *last == run => all.extend(entries),
+                _ => runs.push((run, entries)),
+            }
+        }
+        Ok(runs)
+    }
+
+    async fn segment(&self, key: &Path) -> Result<Vec<Entry>, StateError> {
+        let place = || self.place_of(key);
+        let read = self.get(key, "can't read the journal").await?;
+        let Some((_, bytes)) = read else { return Ok(vec![]) };
+        let (_, json) = self.content(super::JOURNAL, key, &bytes)?;
+        serde_json::from_slice(&json).map_err(|error| StateError::Damaged {
+            place: place(),
+            what: "journal",
+            why: damaged_json(&error),
+            previous: None,
+        })
+    }
+
+    /// Removes the journal of a run that the state now holds; its beginning last, by which a half-cleared
+    /// one is known.
+    pub async fn clear_journal(&self, stack: &str, run: &str) -> Result<(), StateError> {
+        let mut metas = self.list(&self.key(&[stack, "journal", run])).await?;
+        metas.sort_by(|a, b| b.location.cmp(&a.location));
+        for meta in metas {
+            self.delete(&meta.location).await?;
+        }
+        Ok(())
+    }
+
+    fn key(&self, parts: &[&str]) -> Path {
+        parts.iter().fold(self.prefix.clone(), |path, part| path.join(*part))
+    }
+
+    fn version_key(&self, stack: &str, serial: u64) -> Path {
+        self.key(&[stack, "state", &format!("{serial:08}.json")])
+    }
+
+    /// How people find an object.
+    fn place_of(&self, key: &Path) -> String {
+        let below = key.prefix_match(&self.prefix);
+        let parts: Vec<String> = below
+            .map(|parts| parts.map(|part| part.as_ref().to_owned()).collect())
+            .unwrap_or_default();
+        [std::slice::from_ref(&self.place), &parts].concat().join("/")
+    }
+
+    fn wrap(
+        &self,
+        what: &'static str,
+        key: &Path,
+        content: Vec<u8>,
+    ) -> Result<(Header, Vec<u8>), StateError> {
+        let wrapped = envelope::wrap(what, STATE_FORMAT, &self.by, content, self.seal.as_ref());
+        wrapped.map_err(|error| StateError::damaged(self.place_of(key), what, error))
+    }
+
+    fn to_json(&self, key: &Path, value: &impl serde::Serialize) -> Result<Vec<u8>, StateError> {
+        serde_json::to_vec_pretty(value).map_err(|error| StateError::Store {
+            place: self.place_of(key),
+            doing: "can't write as JSON",
+            why: error.to_string(),
+        })
+    }
+
+    async fn get(
+        &self,
+        key: &Path,
+        doing: &'static str,
+    ) -> Result<Option<(ObjectMeta, Vec<u8>)>, StateError> {
+        let failed = |error: Error| self.failed(key, doing, &error);
+        let result = match self.objects.get(key).await {
+            Err(Error::NotFound { .. }) => return Ok(None),
+            result => result.map_err(failed)?,
+        };
+        let meta = result.meta.clone();
+        if meta.size > LARGEST {
+            return Err(StateError::Store {
+                place: self.place_of(key),
+                doing,
+                why: format!("it has {} bytes, more than {LARGEST}", meta.size),
+            });
+        }
+        Ok(Some((meta, result.bytes().await.map_err(failed)?.to_vec())))
+    }
+
+    /// Writes an object that isn't there yet; a conflict where it is.
+    async fn create(
+        &self,
+        key: &Path,
+        bytes: Vec<u8>,
+        doing: &'static str,
+    ) -> Result<(), StateError> {
+        let options = PutOptions::from(PutMode::Create);
+        match self.objects.put_opts(key, PutPayload::from(bytes), options).await {
+            Ok(_) => Ok(()),
+            Err(Error::AlreadyExists { .. } | Error::Precondition { .. }) => {
+                Err(StateError::Conflict { stack: String::new(), serial: 0 })
+            }
+            Err(error) => Err(self.failed(key, doing, &error)),
+        }
+    }
+
+    async fn list(&self, prefix: &Path) -> Result<Vec<ObjectMeta>, StateError> {
+        let listed: Result<Vec<ObjectMeta>, Error> =
+            self.objects.list(Some(prefix)).try_collect().await;
+        listed.map_err(|error| self.failed(prefix, "can't list what is there", &error))
+    }
+
+    async fn delete(&self, key: &Path) -> Result<(), StateError> {
+        match self.objects.delete(key).await {
+            Err(Error::NotFound { .. }) => Ok(()),
+            result => result.map_err(|error| self.failed(key, "can't delete it", &error)),
+        }
+    }
+
+    fn failed(&self, key: &Path, doing: &'static str, error: &Error) -> StateError {
+        StateError::Store { place: self.place_of(key), doing, why: causes(error) }
+    }
+}
+
+/// An error with its causes, each said once.
+fn causes(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut next = error.source();
+    while let Some(cause) = next {
+        let cause_text = cause.to_string();
+        if !text.contains(&cause_text) {
+            text = format!("{text}: {cause_text}");
+        }
+        next = cause.source();
+    }
+    text
+}
+
+/// The number in an object's name, `00000012.json`.
+fn number(key: &Path) -> Option<u64> {
+    key.filename()?.strip_suffix(".json")?.parse().ok()
+}
+
+/// The first format was plain, indented JSON: it begins with a bare brace or bracket on a line.
+fn is_first_format(bytes: &[u8]) -> bool {
+    matches!(bytes, [b'{' | b'[', b'\n', ..])
+}
+
+fn format_of_json(json: &[u8]) -> Result<u32, String> {
+    let json: serde_json::Value =
+        serde_json::from_slice(json).map_err(|error| damaged_json(&error))?;
+    let format = json.get("format").and_then(serde_json::Value::as_u64);
+    let format = format.ok_or_else(|| "it has no `format`".to_owned())?;
+    Ok(u32::try_from(format).unwrap_or(u32::MAX))
+}
+
+fn damaged_json(error: &serde_json::Error) -> String {
+    format!("line {}, column {}: {error}", error.line(), error.column())
+}
