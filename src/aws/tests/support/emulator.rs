@@ -22,7 +22,10 @@ const PAUSE: Duration = Duration::from_millis(50);
 pub fn endpoint() -> String {
     static ENDPOINT_OF_THIS_FILE: OnceLock<String> = OnceLock::new();
     ENDPOINT_OF_THIS_FILE
-        .get_or_init(|| std::env::var(ENDPOINT).unwrap_or_else(|_| start("ministack", ministack)))
+        .get_or_init(|| {
+            std::env::var(ENDPOINT)
+                .unwrap_or_else(|_| start("ministack", |parts| &parts.ministack.python, ministack))
+        })
         .clone()
 }
 
@@ -33,7 +36,7 @@ pub fn emulators() -> Vec<(&'static str, String)> {
         let serve = |command: &mut Command, port: u16| {
             command.args(["-m", "moto.server", "-H", "127.0.0.1", "-p", &port.to_string()]);
         };
-        start("moto", serve)
+        start("moto", |parts| &parts.moto.python, serve)
     });
     vec![("ministack", endpoint()), ("moto", moto.clone())]
 }
@@ -47,7 +50,11 @@ fn ministack(command: &mut Command, port: u16) {
 }
 
 /// Starts a Python module that listens; gives its URL.
-fn start(what: &str, serve: impl Fn(&mut Command, u16)) -> String {
+fn start(
+    what: &str,
+    python: impl Fn(&Parts) -> &Path,
+    serve: impl Fn(&mut Command, u16),
+) -> String {
     let parts = Parts::ensure(&Progress::silent()).unwrap();
     let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
     let me = std::env::current_exe().unwrap();
@@ -58,7 +65,7 @@ fn start(what: &str, serve: impl Fn(&mut Command, u16)) -> String {
 
     // It ends with the thread that started it, which stays until the tests are done.
     let mut command = Command::new("setpriv");
-    command.args(["--pdeathsig", "KILL"]).arg(&parts.ministack.python);
+    command.args(["--pdeathsig", "KILL"]).arg(python(&parts));
     serve(&mut command, port);
     command.current_dir(&folder).env("HOME", &folder).env("TMPDIR", &folder);
     command.stdin(Stdio::null()).stdout(log.try_clone().unwrap()).stderr(log);

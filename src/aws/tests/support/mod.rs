@@ -1,11 +1,11 @@
 //! A bench for resources: an account of its own in the emulator, and each step of a resource's life.
 
 #![allow(clippy::unwrap_used, reason = "a test that can't go on says so by panicking")]
-#![allow(dead_code, reason = "each test file uses a part of it")]
+#![allow(dead_code, unused_imports, reason = "each test file uses a part of it")]
 
 mod emulator;
 
-pub use emulator::{emulators, endpoint};
+pub use emulator::emulators;
 
 use aws_credential_types::{Credentials, provider::SharedCredentialsProvider};
 use formwork_aws::{CallLog, Setup, Target};
