@@ -145,7 +145,8 @@ pub enum Shape {
 pub struct OutputField {
     pub name: &'static str,
     pub nature: Nature,
-    /// `#[ready]`: only known once the resource is ready.
+    /// `#[ready]`: only known, or only of use, once the resource is ready. A kind that marks any output so
+    /// lets those go on early that use its others.
     pub ready: bool,
     /// `#[secret]`: a reference to a secret.
     pub secret: bool,

@@ -113,7 +113,9 @@ words! {
 /// What is known of a cluster.
 #[derive(Outputs, Serialize)]
 pub struct ClusterOutputs {
+    /// What is made in a cluster needs it to be active.
     #[predicted]
+    #[ready]
     pub name: Id<Cluster>,
     #[predicted]
     pub arn: Arn,

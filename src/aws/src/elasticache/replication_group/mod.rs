@@ -113,6 +113,7 @@ words! {
 #[derive(Outputs, Serialize)]
 pub struct ReplicationGroupOutputs {
     #[predicted]
+    #[ready]
     pub id: Id<ReplicationGroup>,
     #[predicted]
     pub arn: Arn,

@@ -130,6 +130,7 @@ pub struct Instance {
 #[derive(Outputs, Serialize)]
 pub struct InstanceOutputs {
     #[predicted]
+    #[ready]
     pub name: Id<Instance>,
     #[predicted]
     pub arn: Arn,
