@@ -244,6 +244,7 @@ async fn a_lease_that_was_taken_away_begins_no_call_any_more() {
     assert_eq!(store.holder("s").await.unwrap().unwrap(), "next");
     // The one that was only paused can't take it back by letting go.
     hold.release().await.unwrap();
+    assert_eq!(store.holder("s").await.unwrap().unwrap(), "next");
     next.allows(Duration::from_secs(60)).unwrap();
 }
 

@@ -49,6 +49,7 @@ enum Kind {
 
 struct Lease {
     stack: String,
+    run: String,
     shared: Arc<Shared>,
     heart: JoinHandle<()>,
     objects: Arc<dyn ObjectStore>,
@@ -119,7 +120,7 @@ impl Hold {
                 if lease.shared.lost.load(Ordering::SeqCst) {
                     return Ok(());
                 }
-                release(lease.objects.as_ref(), &lease.key).await
+                release(lease.objects.as_ref(), &lease.key, Some(&lease.run)).await
             }
         }
     }
@@ -245,7 +246,7 @@ fn beat(
 ) -> Hold {
     let shared = Arc::new(Shared::default());
     shared.until.store(millis(begun + LASTS), Ordering::SeqCst);
-    let (told, store, at) = (shared.clone(), objects.clone(), key.clone());
+    let (told, store, at, run) = (shared.clone(), objects.clone(), key.clone(), note.run.clone());
     let heart = tokio::spawn(async move {
         loop {
             tokio::time::sleep(HEARTBEAT).await;
@@ -274,7 +275,7 @@ fn beat(
         }
     });
     let stack = stack.to_owned();
-    Hold(Kind::Lease(Lease { stack, shared, heart, objects, key }))
+    Hold(Kind::Lease(Lease { stack, run, shared, heart, objects, key }))
 }
 
 /// Who holds a lease.
@@ -283,9 +284,16 @@ pub async fn holder(objects: &dyn ObjectStore, key: &Path) -> Result<Option<Stri
     Ok(seen.filter(|(note, _)| !note.released).map(|(note, _)| note.holder))
 }
 
-/// Marks a lease as free, whoever holds it.
-pub async fn release(objects: &dyn ObjectStore, key: &Path) -> Result<(), StateError> {
+/// Marks a lease as free: where this run holds it, or whoever does.
+pub async fn release(
+    objects: &dyn ObjectStore,
+    key: &Path,
+    run: Option<&str>,
+) -> Result<(), StateError> {
     let Some((note, version)) = read(objects, key).await? else { return Ok(()) };
+    if run.is_some_and(|run| run != note.run) {
+        return Ok(());
+    }
     let note = Note { released: true, beat: note.beat + 1, ..note };
     let written = write(objects, key, &note, Some(version)).await;
     written.map(drop).map_err(failed(key, "can't release the lease"))

@@ -136,7 +136,7 @@ impl Store {
         match &self.folder {
             // The operating system lets go of a dead process's lock by itself.
             Some(_) => Ok(()),
-            None => lease::release(self.objects.as_ref(), &self.key(&[stack, "lease"])).await,
+            None => lease::release(self.objects.as_ref(), &self.key(&[stack, "lease"]), None).await,
         }
     }
 
