@@ -1,5 +1,7 @@
 //! Running the team's formwork as a person does, without credentials.
 
+#![allow(dead_code, reason = "each test file uses a part of it")]
+
 use std::{path::Path, process::Command};
 
 /// The images of the services, which every stack with an app wants.
