@@ -225,7 +225,7 @@ fn a_damaged_state() {
             &["destroy", "--yes", "foundation-staging"],
             &["state", "show", "foundation-staging"],
         ] {
-            project.refused(&[NO_METADATA], command, &[file, "the state file is damaged"]);
+            project.refused(&[NO_METADATA], command, &[file, "is damaged"]);
         }
     }
 }

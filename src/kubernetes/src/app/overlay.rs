@@ -131,8 +131,8 @@ fn unbuilt(mut error: Error, root: &Path) -> Failure {
         place.file = relative.to_owned();
     }
     let hint = match &error.place {
-        Some(place) => format!("mend {place}, and try it with: kubectl kustomize DIRECTORY"),
-        None => "try it with: kubectl kustomize DIRECTORY".to_owned(),
+        Some(place) => format!("mend {place}, and try it with: formwork kube build DIRECTORY"),
+        None => "try it with: formwork kube build DIRECTORY".to_owned(),
     };
     Failure::invalid(error.to_string()).hint(hint)
 }
