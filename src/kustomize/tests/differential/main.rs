@@ -1,4 +1,5 @@
-//! Random trees, built by this crate and by kustomize itself: what both print must be the same byte for byte.
+//! Random trees, and trees in the shapes that public projects have, built by this crate and by kustomize itself: what both
+//! print must be the same byte for byte.
 //!
 //! `FORMWORK_KUSTOMIZE` names the program, as `local-cloud path kustomize` prints it; `./dev test` sets it. Without it the
 //! test says that it didn't run. `FORMWORK_TREES` sets how many trees are tried, `FORMWORK_SEED` the first seed.
@@ -7,6 +8,7 @@
 mod kustomizations;
 mod objects;
 mod random;
+mod shapes;
 mod tree;
 
 use formwork_kustomize::{Disk, Options, build};
@@ -22,14 +24,32 @@ const TREES: u64 = 200;
 /// How many differences are shown.
 const MAX_SHOWN: usize = 3;
 
-#[test]
-fn random_trees_are_built_as_kustomize_builds_them() {
-    let Some(program) = std::env::var_os("FORMWORK_KUSTOMIZE") else {
+/// kustomize itself; where it isn't named, that is said loudly.
+fn kustomize() -> Option<PathBuf> {
+    let program = std::env::var_os("FORMWORK_KUSTOMIZE").map(PathBuf::from);
+    if program.is_none() {
         eprintln!(
             "NOT RUN: FORMWORK_KUSTOMIZE doesn't name kustomize, which trees are compared with"
         );
-        return;
-    };
+    }
+    program
+}
+
+#[test]
+fn trees_as_projects_write_them_are_built_as_kustomize_builds_them() {
+    let Some(program) = kustomize() else { return };
+    for (name, tree) in shapes::all() {
+        match compare(&program, &name, &tree) {
+            Compared::Built => {}
+            Compared::Refused => panic!("{name}: refused by both"),
+            Compared::Different(text) => panic!("{name}: {text}"),
+        }
+    }
+}
+
+#[test]
+fn random_trees_are_built_as_kustomize_builds_them() {
+    let Some(program) = kustomize() else { return };
     let number = |name: &str, default| {
         std::env::var(name).map_or(default, |text| text.parse().expect("a number"))
     };
@@ -45,7 +65,7 @@ fn random_trees_are_built_as_kustomize_builds_them() {
                     if seed >= first + count {
                         return;
                     }
-                    let compared = compare(Path::new(&program), seed);
+                    let compared = compare(&program, &seed.to_string(), &Tree::random(seed));
                     outcome.lock().unwrap().add(seed, compared);
                 }
             });
@@ -88,8 +108,7 @@ enum Compared {
     Different(String),
 }
 
-fn compare(program: &Path, seed: u64) -> Compared {
-    let tree = Tree::random(seed);
+fn compare(program: &Path, name: &str, tree: &Tree) -> Compared {
     let folder = tempfile::tempdir().unwrap();
     for (path, text) in tree.files() {
         let path = folder.path().join(path);
@@ -102,7 +121,7 @@ fn compare(program: &Path, seed: u64) -> Compared {
     let problem = match (theirs.status.success(), &ours) {
         (false, Err(error)) => {
             if std::env::var_os("FORMWORK_SHOW_REFUSED").is_some() {
-                eprintln!("seed {seed}: {}", error.kind);
+                eprintln!("{name}: {}", error.kind);
             }
             return Compared::Refused;
         }
@@ -118,12 +137,12 @@ fn compare(program: &Path, seed: u64) -> Compared {
             format!("refused there only: {}", String::from_utf8_lossy(&theirs.stderr).trim())
         }
     };
-    Compared::Different(format!("{problem}\n  the tree is in {}", keep(folder, seed).display()))
+    Compared::Different(format!("{problem}\n  the tree is in {}", keep(folder, name).display()))
 }
 
 /// Leaves the tree for whoever looks into it.
-fn keep(folder: tempfile::TempDir, seed: u64) -> PathBuf {
-    let kept = std::env::temp_dir().join(format!("formwork-tree-{seed}"));
+fn keep(folder: tempfile::TempDir, name: &str) -> PathBuf {
+    let kept = std::env::temp_dir().join(format!("formwork-tree-{name}"));
     let _ = fs::remove_dir_all(&kept);
     let path = folder.keep();
     match fs::rename(&path, &kept) {

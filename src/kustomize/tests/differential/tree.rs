@@ -11,6 +11,10 @@ pub struct Tree {
 }
 
 impl Tree {
+    pub fn new(files: BTreeMap<String, String>) -> Self {
+        Self { files }
+    }
+
     pub fn random(seed: u64) -> Self {
         let mut random = Random::new(seed);
         let mut tree = Self { files: BTreeMap::new() };
