@@ -4,7 +4,7 @@
 
 use crate::error::{Error, ErrorKind, Result};
 use crate::suggest::nearest;
-use crate::yaml::{Dialect, Mapping, Mark, Node, Style, Typed, typed};
+use crate::yaml::{Dialect, Mapping, Mark, Node, Style, Typed, json_key, typed};
 use std::cell::RefCell;
 use std::path::Path;
 
@@ -149,7 +149,7 @@ impl<'a> Reading<'a> {
         };
         let entries = mapping.iter().map(|(key, value)| {
             let name = format!("{field}.{}", key.text);
-            Ok((key.text.clone(), self.string(&name, value)?))
+            Ok((json_key(key, self.dialect).into_owned(), self.string(&name, value)?))
         });
         let mut entries: Vec<_> = entries.collect::<Result<_>>()?;
         entries.sort();

@@ -28,4 +28,4 @@ pub use parse::{
 };
 pub use resolve::{Resolved, resolve};
 pub use timestamp::is_timestamp;
-pub use typed::{TypeError, Typed, check, from_json, to_json, typed};
+pub use typed::{TypeError, Typed, check, from_json, json_key, to_json, typed};

@@ -140,14 +140,34 @@ fn convert(node: &Node, dialect: Dialect, outermost: bool) -> Result<serde_json:
         Value::Mapping(mapping) => {
             let mut object = serde_json::Map::with_capacity(mapping.len());
             for (key, value) in mapping.iter() {
-                if dialect == Dialect::V3 && !outermost {
+                let checked = match dialect {
+                    Dialect::V3 => !outermost,
+                    // Every key but null is turned into a string.
+                    Dialect::V2 => key.tag == Tag::Null,
+                };
+                if checked {
                     check_key(key)?;
                 }
-                object.insert(key.text.clone(), convert(value, dialect, false)?);
+                object.insert(json_key(key, dialect).into_owned(), convert(value, dialect, false)?);
             }
             object.into()
         }
     })
+}
+
+/// The text of a key in JSON: a key that YAML 1.1 takes for a boolean or a number is written as such (`yes` is `true`).
+pub fn json_key(key: &Key, dialect: Dialect) -> Cow<'_, str> {
+    let is_plain = key.style == Style::Plain && key.tag != Tag::Str && key.tag != Tag::Unset;
+    if dialect == Dialect::V3 || !is_plain {
+        return Cow::Borrowed(&key.text);
+    }
+    match resolve(dialect, &key.text) {
+        Resolved::Bool(value) => Cow::Owned(value.to_string()),
+        Resolved::Int(value) => Cow::Owned(value.to_string()),
+        Resolved::Uint(value) => Cow::Owned(value.to_string()),
+        Resolved::Float(value) if value.is_finite() => Cow::Owned(go_shortest(value)),
+        _ => Cow::Borrowed(&key.text),
+    }
 }
 
 /// Whether a tree can be written: every scalar fits its type and every key is a string.

@@ -1,6 +1,6 @@
 //! What is printed, feature by feature. Each expectation was compared with kustomize v5.8.2.
 
-use crate::check::{check, files, in_order};
+use crate::check::{check, check_error, files, in_order};
 use formwork_kustomize::build;
 use std::path::Path;
 
@@ -382,5 +382,37 @@ kind: Namespace
 metadata:
   name: a
 ",
+    );
+}
+
+#[test]
+fn keys_of_a_kustomization_are_read_by_yaml_1_1() {
+    check(
+        "--- kustomization.yaml
+configMapGenerator:
+- name: a
+  literals: [x=y]
+  options: {disableNameSuffixHash: true, labels: {'yes': a}}
+patches:
+- target: {kind: ConfigMap}
+  patch: |-
+    - op: add
+      path: /data
+      value: {'off': x, 0x10: z}
+",
+        "apiVersion: v1
+data:
+  \"16\": z
+  \"off\": x
+kind: ConfigMap
+metadata:
+  labels:
+    \"yes\": a
+  name: a
+",
+    );
+    check_error(
+        "--- kustomization.yaml\nresources: [a.yaml]\nlabels: [{pairs: {yes: a}}]\n--- a.yaml\napiVersion: v1\nkind: A\nmetadata: {name: a}\n",
+        "\"true\" is not a string, as keys must be",
     );
 }

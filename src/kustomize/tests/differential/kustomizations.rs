@@ -86,7 +86,8 @@ impl Kustomization {
             self.text.push_str("commonLabels: {team: blue, release: \"7\"}\n");
             return;
         }
-        self.text.push_str("labels:\n- pairs: {team: green, y2: \"y\"}\n");
+        let key = if random.percent(5) { "yes" } else { "\"yes\"" };
+        let _ = writeln!(self.text, "labels:\n- pairs: {{team: green, {key}: \"y\"}}");
         if random.percent(40) {
             self.text.push_str("  includeSelectors: true\n");
         } else if random.percent(50) {
