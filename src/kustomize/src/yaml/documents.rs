@@ -1,7 +1,8 @@
 //! A file of several documents, cut at its separators the way kustomize cuts it.
 
 use super::node::{Mark, Node};
-use super::parse::{Options, YamlError, parse_document};
+use super::options::Options;
+use super::parse::{YamlError, parse_document};
 use std::borrow::Cow;
 
 /// One document's text and the number of lines before it.

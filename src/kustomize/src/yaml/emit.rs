@@ -3,7 +3,7 @@
 use super::mapping::Mapping;
 use super::node::{Node, Scalar, Style, Tag, Value};
 use super::number::go_shortest;
-use super::parse::Dialect;
+use super::options::Dialect;
 use super::resolve::{Resolved, is_yaml11_string, resolve};
 use super::typed::{TypeError, Typed, typed};
 use super::write::{INDENT, Place, Writer};

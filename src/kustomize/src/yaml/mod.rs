@@ -10,6 +10,7 @@ mod explain;
 mod mapping;
 mod node;
 mod number;
+mod options;
 mod parse;
 mod resolve;
 #[cfg(test)]
@@ -23,9 +24,8 @@ pub use emit::{to_document, to_yaml};
 pub use mapping::Mapping;
 pub use node::{Key, Mark, Node, Scalar, Sequence, Style, Tag, Value};
 pub use number::{go_json as go_json_number, go_shortest};
-pub use parse::{
-    Dialect, Options as ParseOptions, Repeated, YamlError, parse_document, parse_noting,
-};
+pub use options::{Dialect, Options as ParseOptions};
+pub use parse::{Repeated, YamlError, parse_document, parse_noting};
 pub use resolve::{Resolved, resolve};
 pub use timestamp::is_timestamp;
 pub use typed::{TypeError, Typed, check, from_json, json_key, to_json, typed};

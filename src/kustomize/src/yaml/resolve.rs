@@ -1,6 +1,6 @@
 //! What a plain scalar means: the rules of go-yaml v3 for resources, of v2 (YAML 1.1) for everything else.
 
-use super::parse::Dialect;
+use super::options::Dialect;
 use super::timestamp;
 
 /// The typed value of a plain scalar.

@@ -4,7 +4,8 @@ use super::emit::embedded_style;
 use super::mapping::Mapping;
 use super::node::{Key, Mark, Node, Scalar, Style, Tag, Value};
 use super::number::{go_json, go_shortest};
-use super::parse::{Dialect, tag_of};
+use super::options::Dialect;
+use super::parse::tag_of;
 use super::resolve::{Resolved, resolve};
 use base64::Engine;
 use std::borrow::Cow;
@@ -100,7 +101,7 @@ fn refold(text: &str) -> Cow<'_, str> {
     writer.indicator(":", false, false, false);
     writer.scalar(text, Style::Folded, super::write::Place::ROOT);
     writer.finish_document();
-    let read = super::parse::parse_document(&writer.out, super::parse::Options::EMBEDDED);
+    let read = super::parse::parse_document(&writer.out, super::options::Options::EMBEDDED);
     match read.ok().flatten().and_then(|mut node| node.as_mapping_mut()?.remove("text")) {
         Some(Node { value: Value::Scalar(scalar), .. }) => Cow::Owned(scalar.text),
         _ => Cow::Borrowed(text),
