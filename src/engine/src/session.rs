@@ -63,6 +63,7 @@ pub async fn hold(
     let settled = settle::settle(registry, &mut state, open, patience.visible).await?;
     if !runs.is_empty() || !settled.is_empty() {
         state.serial += 1;
+        runs.iter().for_each(|run| state.include(run));
         store.write(&state).await?;
     }
     for run in runs {

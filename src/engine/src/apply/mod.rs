@@ -159,6 +159,7 @@ pub async fn apply(
     }
     if outcome.state != before {
         outcome.state.serial += 1;
+        outcome.state.include(journal.run());
         store.write(&outcome.state).await?;
     }
     store.clear_journal(&before.stack, journal.run()).await?;

@@ -351,7 +351,9 @@ impl<'a> Call<'a> {
                 self.void(intent, &failure).await?;
                 return Err(failure.hint(lost.hint().unwrap_or_default()));
             }
-            match call().await {
+            // What is sent by the time that the hold is lost may have its effect; nothing is sent after.
+            let made = self.context.hold.during(CALL_DEADLINE, call()).await;
+            match made.unwrap_or_else(|lost| Err(Failure::service(lost.to_string()))) {
                 Ok(value) => return Ok(value),
                 Err(failure) if failure.kind == FailureKind::Busy => {
                     let (address, status) = (self.address(), failure.message.clone());

@@ -89,15 +89,14 @@ pub fn fold(mut state: State, runs: Vec<(String, Vec<Entry>)>) -> Folded {
         left_open.into_iter().map(|intent| (intent.id.clone(), intent)).collect();
     let mut folded = vec![];
     for (run, entries) in runs {
+        // A run whose end was written into the state only lacked time to clear its journal. Serials don't
+        // tell: the one that it would have written may be another's, and then only its journal knows what
+        // it did.
+        let included = state.runs.contains(&run);
         folded.push(run);
-        // A run whose end was written into the state only lacked time to clear its journal.
-        let passed = |entry: &Entry| match entry {
-            Entry::Begin { lineage, serial } => *lineage == state.lineage && *serial < state.serial,
-            _ => false,
-        };
         // Clearing takes the beginning last, so one without it is of no run that can be cut off.
         let begins = entries.iter().any(|entry| matches!(entry, Entry::Begin { .. }));
-        if !begins || entries.iter().any(passed) {
+        if included || !begins {
             continue;
         }
         for entry in entries {
@@ -248,10 +247,33 @@ mod tests {
         let mut state = State::empty("s");
         let begin = Entry::Begin { lineage: state.lineage.clone(), serial: 0 };
         state.serial = 1;
+        state.include("run");
         let entries = vec![begin, Entry::Intent(intent("1", "a"))];
         let folded = fold(state.clone(), vec![("run".into(), entries)]);
         assert_eq!((folded.state, folded.open), (state, vec![]));
         assert_eq!(folded.runs, ["run"]);
+    }
+
+    #[test]
+    fn a_run_that_lost_its_serial_to_another_is_folded_in_all_the_same() {
+        let mut state = State::empty("s");
+        let begin = Entry::Begin { lineage: state.lineage.clone(), serial: 0 };
+        state.serial = 1;
+        state.include("winner");
+        let entries =
+            vec![begin, Entry::Intent(intent("1", "a")), done("1", "a", Some(record("a-1")))];
+        let folded = fold(state, vec![("loser".into(), entries)]);
+        assert_eq!(folded.state.resources.len(), 1);
+    }
+
+    #[test]
+    fn a_state_remembers_its_last_runs() {
+        let mut state = State::empty("s");
+        for i in 0..=super::super::REMEMBERED_RUNS {
+            state.include(&i.to_string());
+        }
+        assert_eq!(state.runs.len(), super::super::REMEMBERED_RUNS);
+        assert_eq!(state.runs[0], "1");
     }
 
     #[tokio::test]

@@ -5,7 +5,8 @@
 //! over. No clock of another machine is trusted: a waiting run measures by its own.
 //!
 //! That fences the state, not the cloud. So a holder begins a changing call only while its lease lasts
-//! longer than the call can take, retries included ([`Hold::allows`]): when somebody else takes over, no
+//! longer than the call can take, retries included ([`Hold::allows`]), and goes on with one of many
+//! requests no longer ([`Hold::during`]): when somebody else takes over, no
 //! call of the old holder is under way any more.
 
 use super::StateError;
@@ -17,23 +18,44 @@ use object_store::{
 use serde::{Deserialize, Serialize};
 use std::{
     fs::{self, File, OpenOptions},
+    future::poll_fn,
     io::{Read as _, Seek as _, Write as _},
+    pin::pin,
     sync::{
         Arc,
         atomic::{AtomicBool, AtomicU64, Ordering},
     },
+    task::Poll,
     time::Duration,
 };
 use tokio::task::JoinHandle;
 
 /// The name of a folder's lock file.
 pub const LOCK: &str = "lock";
-/// How long a lease lasts after it was written: longer than a call with all of its retries.
-pub const LASTS: Duration = Duration::from_secs(180);
-/// How often its holder writes it.
-pub const HEARTBEAT: Duration = Duration::from_secs(20);
-/// How often one that waits for a dead holder looks.
-const LOOK: Duration = Duration::from_secs(1);
+
+/// How long leases last, and how often they are looked at. All runs of a store go by the same.
+#[derive(Clone, Copy, Debug)]
+pub struct Terms {
+    /// How long a lease lasts after it was written: longer than a call with all of its retries.
+    pub lasts: Duration,
+    /// How often its holder writes it.
+    pub heartbeat: Duration,
+    /// How often one that waits for a dead holder looks, and a holder at what is left of its own.
+    pub look: Duration,
+}
+
+impl Default for Terms {
+    fn default() -> Self {
+        Self {
+            lasts: Duration::from_secs(180),
+            heartbeat: Duration::from_secs(20),
+            look: Duration::from_secs(1),
+        }
+    }
+}
+
+/// How often letting go is tried against heartbeats that were under way; what is left of it then ends.
+const RELEASE_TRIES: usize = 3;
 /// Characters of a holder's name that are read from a lock file.
 const LONGEST_HOLDER: u64 = 512;
 
@@ -50,6 +72,7 @@ enum Kind {
 struct Lease {
     stack: String,
     run: String,
+    terms: Terms,
     shared: Arc<Shared>,
     heart: JoinHandle<()>,
     objects: Arc<dyn ObjectStore>,
@@ -102,13 +125,36 @@ impl Hold {
             return lost(shared.why());
         }
         let ends = Duration::from_millis(shared.until.load(Ordering::SeqCst));
-        match since_boot() + longest < ends {
+        match since_boot().saturating_add(longest) < ends {
             true => Ok(()),
             false => lost(format!(
                 "its lease couldn't be written for too long to begin another call; {}",
                 shared.why()
             )),
         }
+    }
+
+    /// Makes what may be many requests, and stops in between once another could outlive the hold.
+    ///
+    /// `longest` is what one of them can take: those that were sent by then end while the hold still lasts.
+    pub async fn during<T>(
+        &self,
+        longest: Duration,
+        call: impl Future<Output = T>,
+    ) -> Result<T, StateError> {
+        let Kind::Lease(Lease { terms, .. }) = &self.0 else { return Ok(call.await) };
+        let mut call = pin!(call);
+        let mut looks = tokio::time::interval(terms.look);
+        looks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Skip);
+        poll_fn(|context| {
+            // Wakes up by itself, whatever the call waits for.
+            while looks.poll_tick(context).is_ready() {}
+            match self.allows(longest) {
+                Ok(()) => call.as_mut().poll(context).map(Ok),
+                Err(lost) => Poll::Ready(Err(lost)),
+            }
+        })
+        .await
     }
 
     /// Lets go, so that the next run needn't wait until a lease ends.
@@ -192,6 +238,7 @@ pub async fn take(
     key: Path,
     stack: &str,
     by: &str,
+    terms: Terms,
 ) -> Result<Hold, StateError> {
     let run = uuid::Uuid::now_v7().to_string();
     let mut note = Note { holder: by.to_owned(), run: run.clone(), beat: 0, released: false };
@@ -200,7 +247,9 @@ pub async fn take(
     loop {
         let free = match &seen {
             None => true,
-            Some((note, _)) => note.released || since_boot() - unchanged_since > LASTS,
+            Some((note, _)) => {
+                note.released || since_boot().saturating_sub(unchanged_since) > terms.lasts
+            }
         };
         if free {
             let over = seen.clone().map(|(_, version)| version);
@@ -217,10 +266,10 @@ pub async fn take(
             };
             if let Some(version) = version {
                 note.beat += 1;
-                return Ok(beat(objects, key, stack, note, version, begun));
+                return Ok(beat(objects, key, stack, (note, version), terms, begun));
             }
         } else {
-            tokio::time::sleep(LOOK).await;
+            tokio::time::sleep(terms.look).await;
         }
         let now = read(objects.as_ref(), &key).await?;
         let version = |seen: &Seen| seen.as_ref().map(|(_, version)| version.e_tag.clone());
@@ -240,31 +289,36 @@ fn beat(
     objects: Arc<dyn ObjectStore>,
     key: Path,
     stack: &str,
-    mut note: Note,
-    mut version: UpdateVersion,
+    (mut note, mut version): (Note, UpdateVersion),
+    terms: Terms,
     begun: Duration,
 ) -> Hold {
-    let shared = Arc::new(Shared::default());
-    shared.until.store(millis(begun + LASTS), Ordering::SeqCst);
-    let (told, store, at, run) = (shared.clone(), objects.clone(), key.clone(), note.run.clone());
+    let (run, shared) = (note.run.clone(), Arc::new(Shared::default()));
+    shared.until.store(millis(begun + terms.lasts), Ordering::SeqCst);
+    let (told, store, at) = (shared.clone(), objects.clone(), key.clone());
     let heart = tokio::spawn(async move {
         loop {
-            tokio::time::sleep(HEARTBEAT).await;
+            tokio::time::sleep(terms.heartbeat).await;
             let begun = since_boot();
             match write(store.as_ref(), &at, &note, Some(version.clone())).await {
                 Ok(Some(next)) => {
                     version = next;
                     note.beat += 1;
-                    told.until.store(millis(begun + LASTS), Ordering::SeqCst);
+                    told.until.store(millis(begun + terms.lasts), Ordering::SeqCst);
                 }
                 Ok(None) => match read(store.as_ref(), &at).await {
                     // Ours after all, and its answer was lost.
                     Ok(Some((there, seen))) if there.run == note.run && !there.released => {
                         version = seen;
+                        note.beat = there.beat + 1;
                     }
                     Ok(there) => {
-                        let who = there.map_or("nobody".to_owned(), |(note, _)| note.holder);
-                        told.say(format!("{who} has it now"));
+                        told.say(match there {
+                            Some((there, _)) if !there.released => {
+                                format!("{} has it now", there.holder)
+                            }
+                            _ => "it was taken away".into(),
+                        });
                         told.lost.store(true, Ordering::SeqCst);
                         return;
                     }
@@ -275,7 +329,7 @@ fn beat(
         }
     });
     let stack = stack.to_owned();
-    Hold(Kind::Lease(Lease { stack, run, shared, heart, objects, key }))
+    Hold(Kind::Lease(Lease { stack, run, terms, shared, heart, objects, key }))
 }
 
 /// Who holds a lease.
@@ -284,19 +338,25 @@ pub async fn holder(objects: &dyn ObjectStore, key: &Path) -> Result<Option<Stri
     Ok(seen.filter(|(note, _)| !note.released).map(|(note, _)| note.holder))
 }
 
-/// Marks a lease as free: where this run holds it, or whoever does.
+/// Marks a lease as free: that of a run, or of whoever has it. Another's stays.
 pub async fn release(
     objects: &dyn ObjectStore,
     key: &Path,
     run: Option<&str>,
 ) -> Result<(), StateError> {
-    let Some((note, version)) = read(objects, key).await? else { return Ok(()) };
-    if run.is_some_and(|run| run != note.run) {
-        return Ok(());
+    for _ in 0..RELEASE_TRIES {
+        let Some((note, version)) = read(objects, key).await? else { return Ok(()) };
+        if note.released || run.is_some_and(|run| note.run != run) {
+            return Ok(());
+        }
+        let note = Note { released: true, beat: note.beat + 1, ..note };
+        let written = write(objects, key, &note, Some(version)).await;
+        if written.map_err(failed(key, "can't release the lease"))?.is_some() {
+            return Ok(());
+        }
+        // A last heartbeat came between.
     }
-    let note = Note { released: true, beat: note.beat + 1, ..note };
-    let written = write(objects, key, &note, Some(version)).await;
-    written.map(drop).map_err(failed(key, "can't release the lease"))
+    Ok(())
 }
 
 /// Locks a stack's folder.

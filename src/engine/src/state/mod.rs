@@ -10,7 +10,7 @@ mod store;
 pub use envelope::{EnvelopeError, Header};
 pub use error::{Previous, StateError};
 pub use journal::{Action as IntentAction, Entry, Folded, Intent, Journal, fold};
-pub use lease::{HEARTBEAT, Hold, LASTS};
+pub use lease::{Hold, Terms};
 pub use seal::{IdentityFile, Keyring, Passphrase, Seal, SealError};
 pub use store::{KEPT_VERSIONS, Store, Version};
 
@@ -48,7 +48,13 @@ pub struct State {
     /// Creations whose answer was lost: the next apply finds out first whether they happened.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub open: Vec<Intent>,
+    /// The last runs whose journals it includes: what is left of those counts for nothing.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub runs: Vec<String>,
 }
+
+/// Runs that a state remembers. Each run clears the journals of those before it, so few are ever needed.
+const REMEMBERED_RUNS: usize = 20;
 
 impl State {
     pub fn empty(stack: &str) -> Self {
@@ -62,7 +68,15 @@ impl State {
             exports: BTreeMap::new(),
             imports: BTreeMap::new(),
             open: vec![],
+            runs: vec![],
         }
+    }
+
+    /// Remembers that a run's journal is part of it.
+    pub fn include(&mut self, run: &str) {
+        self.runs.push(run.to_owned());
+        let surplus = self.runs.len().saturating_sub(REMEMBERED_RUNS);
+        self.runs.drain(..surplus);
     }
 
     /// Moves resources to new addresses, wherever they are named.

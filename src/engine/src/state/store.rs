@@ -10,7 +10,7 @@
 
 use super::{
     Entry, EnvelopeError, Header, Hold, Keyring, Previous, STATE_FORMAT, Seal, State, StateError,
-    envelope, lease,
+    Terms, envelope, lease,
 };
 use crate::address::is_name;
 use futures::{StreamExt as _, TryStreamExt as _, stream};
@@ -18,7 +18,7 @@ use object_store::{
     Error, ObjectMeta, ObjectStore, ObjectStoreExt as _, PutMode, PutOptions, PutPayload,
     local::LocalFileSystem, path::Path,
 };
-use std::{path::PathBuf, sync::Arc};
+use std::{path::PathBuf, sync::Arc, time::Duration};
 
 /// Versions of the state that are kept.
 pub const KEPT_VERSIONS: usize = 20;
@@ -26,6 +26,10 @@ pub const KEPT_VERSIONS: usize = 20;
 const PARALLEL: usize = 16;
 /// The largest state or journal segment that is read.
 const LARGEST: u64 = 256 * 1024 * 1024;
+/// How often an object is created again where racing writers all were refused.
+const CREATE_TRIES: u32 = 6;
+/// The first pause between those; each next one is longer by as much.
+const CREATE_PAUSE: Duration = Duration::from_millis(50);
 /// The folder of keys; no stack's name, since it has no state in it.
 const KEYS: &str = "keys";
 
@@ -40,6 +44,7 @@ pub struct Store {
     folder: Option<PathBuf>,
     seal: Option<Seal>,
     by: String,
+    terms: Terms,
 }
 
 /// One version of a stack's state.
@@ -66,18 +71,44 @@ impl Store {
         let prefix = Path::from_absolute_path(&absolute).map_err(|e| failed(e.to_string()))?;
         let objects = Arc::new(LocalFileSystem::new().with_fsync(true));
         let folder = Some(absolute);
-        Ok(Self { objects, prefix, place, folder, seal: None, by: "somebody".into() })
+        Ok(Self {
+            objects,
+            prefix,
+            place,
+            folder,
+            seal: None,
+            by: "somebody".into(),
+            terms: Terms::default(),
+        })
     }
 
     /// A bucket, or anything else that has conditional writes; `place` is how people know it.
     pub fn objects(objects: Arc<dyn ObjectStore>, prefix: &str, place: impl Into<String>) -> Self {
         let (prefix, place) = (Path::from(prefix), place.into());
-        Self { objects, prefix, place, folder: None, seal: None, by: "somebody".into() }
+        Self {
+            objects,
+            prefix,
+            place,
+            folder: None,
+            seal: None,
+            by: "somebody".into(),
+            terms: Terms::default(),
+        }
     }
 
     /// Says who writes, for histories and leases.
     pub fn by(self, who: impl Into<String>) -> Self {
         Self { by: who.into(), ..self }
+    }
+
+    /// Other terms for leases, the same for all runs.
+    pub fn terms(self, terms: Terms) -> Self {
+        Self { terms, ..self }
+    }
+
+    /// How long a run waits at most for a dead one's lease; `None` where none is left behind.
+    pub fn longest_wait(&self) -> Option<Duration> {
+        self.folder.is_none().then_some(self.terms.lasts)
     }
 
     /// Seals what is written from now on, by the store's key; makes that key where there is none.
@@ -118,7 +149,7 @@ impl Store {
             Some(folder) => lease::lock_folder(&folder.join(stack), stack, &self.by),
             None => {
                 let key = self.key(&[stack, "lease"]);
-                lease::take(self.objects.clone(), key, stack, &self.by).await
+                lease::take(self.objects.clone(), key, stack, &self.by, self.terms).await
             }
         }
     }
@@ -227,13 +258,9 @@ impl Store {
             return Err(conflict());
         }
         let json = self.to_json(&key, state)?;
-        let (header, bytes) = self.wrap(super::STATE, &key, json)?;
+        let bytes = self.wrap(super::STATE, &key, json)?;
         match self.create(&key, bytes, "can't write the state").await {
-            // The write before may have been ours, and its answer lost.
-            Err(StateError::Conflict { .. }) => match self.header(&key).await? {
-                Some(there) if there.id == header.id => {}
-                _ => return Err(conflict()),
-            },
+            Err(StateError::Conflict { .. }) => return Err(conflict()),
             result => result?,
         }
         for old in serials.iter().rev().skip(KEPT_VERSIONS - 1) {
@@ -241,14 +268,6 @@ impl Store {
             let _ = self.objects.delete(&self.version_key(&state.stack, *old)).await;
         }
         Ok(())
-    }
-
-    async fn header(&self, key: &Path) -> Result<Option<Header>, StateError> {
-        let read = self.get(key, "can't read the state").await?;
-        let header = read.and_then(|(_, bytes)| {
-            Some(envelope::open(super::STATE, STATE_FORMAT, &bytes).ok()?.0)
-        });
-        Ok(header)
     }
 
     /// The kept versions of a stack's state, oldest first.
@@ -268,8 +287,9 @@ impl Store {
         let prefix = self.key(&[stack]);
         let mut keys = self.list(&prefix).await?;
         keys.retain(|meta| meta.location.filename() != Some(lease::LOCK));
-        // Newest first: what is left by a cut is a state without its end, never a state of long ago.
-        keys.sort_by(|a, b| b.location.cmp(&a.location));
+        // Journals come before states, and old states before new ones: what a cut leaves is the newest, never
+        // a state of long ago.
+        keys.sort_by(|a, b| a.location.cmp(&b.location));
         for meta in keys {
             self.delete(&meta.location).await?;
         }
@@ -309,12 +329,8 @@ impl Store {
     ) -> Result<(), StateError> {
         let key = self.key(&[stack, "journal", run, &format!("{segment:08}.json")]);
         let json = self.to_json(&key, &entries)?;
-        let (_, bytes) = self.wrap(super::JOURNAL, &key, json)?;
-        match self.create(&key, bytes, "can't write the journal").await {
-            // The run's name is its own: what is there is this segment, and its answer was lost.
-            Err(StateError::Conflict { .. }) => Ok(()),
-            result => result,
-        }
+        let bytes = self.wrap(super::JOURNAL, &key, json)?;
+        self.create(&key, bytes, "can't write the journal").await
     }
 
     /// The journals of runs that weren't cleared, oldest first.
@@ -387,9 +403,11 @@ impl Store {
         what: &'static str,
         key: &Path,
         content: Vec<u8>,
-    ) -> Result<(Header, Vec<u8>), StateError> {
+    ) -> Result<Vec<u8>, StateError> {
         let wrapped = envelope::wrap(what, STATE_FORMAT, &self.by, content, self.seal.as_ref());
-        wrapped.map_err(|error| StateError::damaged(self.place_of(key), what, error))
+        wrapped
+            .map(|(_, bytes)| bytes)
+            .map_err(|error| StateError::damaged(self.place_of(key), what, error))
     }
 
     fn to_json(&self, key: &Path, value: &impl serde::Serialize) -> Result<Vec<u8>, StateError> {
@@ -421,20 +439,36 @@ impl Store {
         Ok(Some((meta, result.bytes().await.map_err(failed)?.to_vec())))
     }
 
-    /// Writes an object that isn't there yet; a conflict where it is.
+    /// Writes an object that isn't there yet; a conflict where another is.
+    ///
+    /// Whatever goes wrong, what is there is read back: a write may have had its effect though its answer
+    /// was lost. And S3 tells writers that race "conflict" (409) when none of them has won, as
+    /// <https://docs.aws.amazon.com/AmazonS3/latest/userguide/conditional-writes.html> says: then again.
     async fn create(
         &self,
         key: &Path,
         bytes: Vec<u8>,
         doing: &'static str,
     ) -> Result<(), StateError> {
-        let options = PutOptions::from(PutMode::Create);
-        match self.objects.put_opts(key, PutPayload::from(bytes), options).await {
-            Ok(_) => Ok(()),
-            Err(Error::AlreadyExists { .. } | Error::Precondition { .. }) => {
-                Err(StateError::Conflict { stack: String::new(), serial: 0 })
+        let payload = PutPayload::from(bytes.clone());
+        let mut tries = 1;
+        loop {
+            let options = PutOptions::from(PutMode::Create);
+            let put = self.objects.put_opts(key, payload.clone(), options).await;
+            let Err(error) = put else { return Ok(()) };
+            let refused = matches!(error, Error::AlreadyExists { .. } | Error::Precondition { .. });
+            match self.get(key, doing).await {
+                // No two writes are alike: each has an identifier, a nonce or a key of its own.
+                Ok(Some((_, there))) if there == bytes => return Ok(()),
+                Ok(Some(_)) => {
+                    return Err(StateError::Conflict { stack: String::new(), serial: 0 });
+                }
+                Ok(None) if refused && tries < CREATE_TRIES => {
+                    tries += 1;
+                    tokio::time::sleep(CREATE_PAUSE * tries).await;
+                }
+                _ => return Err(self.failed(key, doing, &error)),
             }
-            Err(error) => Err(self.failed(key, doing, &error)),
         }
     }
 
