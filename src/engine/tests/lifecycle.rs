@@ -221,3 +221,24 @@ async fn a_run_cut_off_anywhere_is_settled_by_the_next() {
         assert!(cuts > 9, "{cuts}");
     }
 }
+
+#[tokio::test]
+async fn what_a_run_did_that_lost_its_serial_to_another_is_known_all_the_same() {
+    let world = World::new();
+    let alone = Wanted { sizes: vec![], ..Wanted::default() };
+    world.apply(&alone.graph()).await;
+    let state = world.store.read("prod").await.unwrap().unwrap();
+    // Two runs that both think they have the stack, one of them by a forced unlock.
+    let relabelled = world.plan(&Wanted { label: "b", ..alone.clone() }.graph()).await.unwrap();
+    let grown = world.plan(&Wanted { sizes: vec![1], ..alone }.graph()).await.unwrap();
+    let apply = async |plan| {
+        let options = options(BTreeSet::new());
+        apply::apply(plan, state.clone(), &world.registry, &world.store, &options).await
+    };
+    apply(&relabelled).await.unwrap();
+    let lost = apply(&grown).await.unwrap_err();
+    assert!(matches!(lost, apply::ApplyError::State(StateError::Conflict { .. })), "{lost}");
+    let both = Wanted { label: "b", sizes: vec![1], ..Wanted::default() }.graph();
+    world.apply(&both).await;
+    assert_eq!(world.cloud.ids("mem.Host").len(), 1, "the host of the second run is no orphan");
+}

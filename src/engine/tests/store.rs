@@ -3,11 +3,15 @@
 
 use formwork_engine::{
     Address, Data, Record, State, StateError,
-    state::{Entry, Intent, IntentAction, Journal, KEPT_VERSIONS, Passphrase, Store},
+    state::{Entry, Intent, IntentAction, Journal, KEPT_VERSIONS, Passphrase, Store, Terms},
 };
-use futures::{StreamExt as _, stream::FuturesUnordered};
+use futures::{
+    StreamExt as _,
+    stream::{self, FuturesUnordered},
+};
 use object_store::{ObjectStore, memory::InMemory};
 use std::{collections::BTreeMap, fs, path::Path, sync::Arc, time::Duration};
+use troubled::{Trouble, Troubled};
 
 /// Writers that race for one serial.
 const RACERS: usize = 32;
@@ -261,36 +265,79 @@ async fn what_is_left_of_a_half_cleared_journal_counts_for_nothing() {
     assert_eq!(folded.runs, [journal.run()]);
 }
 
-/// A store that fails at its n-th write, as a full disk does.
-mod full {
+/// A store that has trouble with its n-th write or deletion.
+mod troubled {
     use super::*;
+    use futures::stream::BoxStream;
     use object_store::{
         CopyOptions, Error, GetOptions, GetResult, ListResult, MultipartUpload, ObjectMeta,
         PutMultipartOptions, PutOptions, PutPayload, PutResult, Result, path::Path,
     };
     use std::sync::atomic::{AtomicUsize, Ordering};
 
-    #[derive(Debug)]
-    pub struct Full {
-        pub inner: Arc<InMemory>,
-        pub left: AtomicUsize,
+    #[derive(Clone, Copy, Debug, PartialEq)]
+    pub enum Trouble {
+        /// That write fails, and all after it.
+        Full,
+        /// That write is done, and its answer is lost.
+        LostAnswer,
+        /// That write is refused since another is under way, which fails too: S3's 409.
+        Race,
+        /// That deletion fails, and all after it.
+        CutOff,
     }
 
-    impl std::fmt::Display for Full {
+    #[derive(Debug)]
+    pub struct Troubled {
+        inner: Arc<InMemory>,
+        trouble: Trouble,
+        left: AtomicUsize,
+    }
+
+    impl Troubled {
+        pub fn new(inner: &Arc<InMemory>, trouble: Trouble, at: usize) -> Arc<Self> {
+            Arc::new(Self { inner: inner.clone(), trouble, left: at.into() })
+        }
+
+        /// Whether it is time, once or from then on.
+        fn due(&self, trouble: Trouble) -> bool {
+            if self.trouble != trouble {
+                return false;
+            }
+            let lasting = matches!(trouble, Trouble::Full | Trouble::CutOff);
+            let counted =
+                self.left.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |left| match left {
+                    0 if lasting => Some(0),
+                    0 => Some(usize::MAX),
+                    left => Some(left - 1),
+                });
+            counted == Ok(0)
+        }
+    }
+
+    fn failure(text: &'static str) -> Error {
+        Error::Generic { store: "troubled", source: text.into() }
+    }
+
+    impl std::fmt::Display for Troubled {
         fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-            f.write_str("a full disk")
+            f.write_str("a store in trouble")
         }
     }
 
     #[async_trait::async_trait]
-    impl ObjectStore for Full {
+    impl ObjectStore for Troubled {
         async fn put_opts(&self, at: &Path, put: PutPayload, o: PutOptions) -> Result<PutResult> {
-            if self.left.fetch_sub(1, Ordering::SeqCst) == 0 {
-                self.left.store(0, Ordering::SeqCst);
-                let source = "No space left on device (os error 28)".into();
-                return Err(Error::Generic { store: "full", source });
+            if self.due(Trouble::Full) {
+                return Err(failure("No space left on device (os error 28)"));
             }
-            self.inner.put_opts(at, put, o).await
+            if self.due(Trouble::Race) {
+                let source = "409 ConditionalRequestConflict".into();
+                return Err(Error::AlreadyExists { path: at.to_string(), source });
+            }
+            let lost = self.due(Trouble::LostAnswer);
+            let result = self.inner.put_opts(at, put, o).await;
+            if lost { Err(failure("connection reset")) } else { result }
         }
         async fn put_multipart_opts(
             &self,
@@ -304,14 +351,14 @@ mod full {
         }
         fn delete_stream(
             &self,
-            at: futures::stream::BoxStream<'static, Result<Path>>,
-        ) -> futures::stream::BoxStream<'static, Result<Path>> {
+            at: BoxStream<'static, Result<Path>>,
+        ) -> BoxStream<'static, Result<Path>> {
+            if self.due(Trouble::CutOff) {
+                return stream::iter([Err(failure("cut off"))]).boxed();
+            }
             self.inner.delete_stream(at)
         }
-        fn list(
-            &self,
-            prefix: Option<&Path>,
-        ) -> futures::stream::BoxStream<'static, Result<ObjectMeta>> {
+        fn list(&self, prefix: Option<&Path>) -> BoxStream<'static, Result<ObjectMeta>> {
             self.inner.list(prefix)
         }
         async fn list_with_delimiter(&self, prefix: Option<&Path>) -> Result<ListResult> {
@@ -323,25 +370,87 @@ mod full {
     }
 }
 
+/// A journal and a state, four writes in all.
+async fn run(store: &Store) -> Result<(), StateError> {
+    let journal = Journal::begin(store, &state(1)).await?;
+    journal.write(intent("1")).await?;
+    journal.write(intent("2")).await?;
+    store.write(&state(2)).await
+}
+
 #[tokio::test]
 async fn a_full_disk_is_said_and_what_was_there_stays() {
-    for writes in 0..4 {
-        let inner = Arc::new(InMemory::new());
-        let good = Store::objects(inner.clone(), "", "memory:");
+    for at in 0..4 {
+        let (good, inner) = memory();
         good.write(&state(1)).await.unwrap();
-        let full = Arc::new(full::Full { inner, left: writes.into() });
-        let store = Store::objects(full, "", "memory:");
-        let run = async {
-            let journal = Journal::begin(&store, &state(1)).await?;
-            journal.write(intent("1")).await?;
-            journal.write(intent("2")).await?;
-            store.write(&state(2)).await
-        };
-        let error = run.await.unwrap_err();
+        let store = Store::objects(Troubled::new(&inner, Trouble::Full, at), "team/app", "full");
+        let error = run(&store).await.unwrap_err();
         assert!(error.to_string().contains("No space left on device"), "{error}");
         assert_eq!(good.read("s").await.unwrap().unwrap(), state(1));
         let entries: BTreeMap<String, Vec<Entry>> =
             good.journals("s").await.unwrap().into_iter().collect();
         assert!(entries.values().all(|entries| matches!(entries[0], Entry::Begin { .. })));
     }
+}
+
+#[tokio::test]
+async fn a_write_whose_answer_is_lost_or_that_raced_counts_if_it_is_there() {
+    for trouble in [Trouble::LostAnswer, Trouble::Race] {
+        for at in 0..4 {
+            let (good, inner) = memory();
+            good.write(&state(1)).await.unwrap();
+            let store = Store::objects(Troubled::new(&inner, trouble, at), "team/app", "memory");
+            run(&store).await.unwrap();
+            assert_eq!(good.read("s").await.unwrap().unwrap(), state(2), "{trouble:?} {at}");
+            let journals = good.journals("s").await.unwrap();
+            assert_eq!(journals[0].1.len(), 3, "{trouble:?} {at}: every entry is durable");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_removal_that_is_cut_off_leaves_no_state_of_long_ago() {
+    for at in 0..5 {
+        let (good, inner) = memory();
+        for serial in 1..=3 {
+            good.write(&state(serial)).await.unwrap();
+        }
+        Journal::begin(&good, &state(3)).await.unwrap();
+        let store = Store::objects(Troubled::new(&inner, Trouble::CutOff, at), "team/app", "cut");
+        let removed = store.remove("s").await;
+        assert_eq!(removed.is_err(), at < 4, "four objects");
+        let left = good.read("s").await.unwrap().map(|state| state.serial);
+        assert_eq!(left, (at < 4).then_some(3), "cut at {at}");
+    }
+}
+
+#[tokio::test]
+async fn a_dead_holders_lease_is_taken_over_when_it_could_begin_no_call_any_more() {
+    let short = Terms {
+        lasts: Duration::from_millis(1500),
+        heartbeat: Duration::from_millis(50),
+        look: Duration::from_millis(20),
+    };
+    let (good, inner) = memory();
+    // It takes the lease, and none of its heartbeats arrives.
+    let cut = Store::objects(Troubled::new(&inner, Trouble::Full, 1), "team/app", "memory");
+    let paused = cut.by("paused").terms(short).hold("s").await.unwrap();
+    let next = good.by("next").terms(short).hold("s").await.unwrap();
+    assert!(matches!(paused.allows(Duration::ZERO), Err(StateError::Lost { .. })));
+    // What it was in the middle of sends nothing any more, however long it would go on.
+    let call = paused.during(Duration::ZERO, std::future::pending::<()>()).await;
+    assert!(call.unwrap_err().to_string().contains("No space left"));
+    paused.release().await.unwrap();
+    drop(next);
+}
+
+#[tokio::test]
+async fn a_lease_that_a_person_takes_away_ends_what_is_under_way() {
+    let (store, _) = memory();
+    let store = store.terms(Terms { heartbeat: Duration::from_millis(20), ..Terms::default() });
+    let hold = store.hold("s").await.unwrap();
+    assert_eq!(hold.during(Duration::ZERO, async { 7 }).await.unwrap(), 7);
+    store.break_hold("s").await.unwrap();
+    let error = hold.during(Duration::ZERO, std::future::pending::<()>()).await.unwrap_err();
+    assert!(error.to_string().contains("taken away"), "{error}");
 }
