@@ -3,7 +3,9 @@
 
 use formwork_engine::{
     Address, Data, Record, State, StateError,
-    state::{Entry, Intent, IntentAction, Journal, KEPT_VERSIONS, Passphrase, Store, Terms},
+    state::{
+        Entry, IdentityFile, Intent, IntentAction, Journal, KEPT_VERSIONS, Passphrase, Store, Terms,
+    },
 };
 use futures::{
     StreamExt as _,
@@ -212,6 +214,35 @@ async fn a_sealed_store_shows_nothing_and_opens_with_its_key_alone() {
     let wrong = Passphrase::new("wrong".into());
     assert!(folder(dir.path()).sealed_by(&wrong).await.is_err());
 }
+
+#[tokio::test]
+async fn a_sealed_store_takes_nothing_in_the_clear_and_changes_its_lock_on_demand() {
+    let (store, _) = memory();
+    let (old, new) = (Passphrase::new("old".into()), Passphrase::new("new".into()));
+    let sealed = store.clone().sealed_by(&old).await.unwrap();
+    sealed.write(&state(1)).await.unwrap();
+    let error = store.clone().unsealed().await.err().unwrap();
+    assert!(error.to_string().contains("age-passphrase"), "{error}");
+    assert!(error.hint().unwrap().contains("--encryption"));
+    // Another way to lock it isn't another key.
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("identity");
+    fs::write(&file, IDENTITY).unwrap();
+    let identity = IdentityFile::read(&file).unwrap();
+    let error = store.clone().sealed_by(&identity).await.err().unwrap();
+    assert!(error.to_string().contains("locked by: age-passphrase"), "{error}");
+    sealed.relock(&new).await.unwrap();
+    assert!(store.clone().sealed_by(&old).await.is_err());
+    let sealed = store.clone().sealed_by(&new).await.unwrap();
+    assert_eq!(sealed.read("s").await.unwrap().unwrap(), state(1));
+    sealed.relock(&identity).await.unwrap();
+    assert_eq!(store.keyrings().await.unwrap(), ["age-identity"]);
+    let sealed = store.sealed_by(&identity).await.unwrap();
+    assert_eq!(sealed.read("s").await.unwrap().unwrap(), state(1));
+}
+
+/// Of no use but this: an identity of age's own documentation form.
+const IDENTITY: &str = "AGE-SECRET-KEY-1GQ9778VQXMMJVE8SK7J6VT8UJ4HDQAJUVSFCWCM02D8GEWQ72PVQ2Y5J33";
 
 fn files(folder: &Path) -> Vec<std::path::PathBuf> {
     let entries = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());

@@ -22,6 +22,8 @@ const LONGEST_KEY: u64 = 64 * 1024;
 pub enum SealError {
     #[error("it is sealed ({0}), and no key was given")]
     NoKey(String),
+    #[error("this is a sealed store, and its key is locked by: {0}")]
+    Other(String),
     #[error("it can't be opened with this key: {0}")]
     WrongKey(String),
     #[error("it can't be sealed: {0}")]

@@ -9,8 +9,8 @@
 //! - `keys/KEYRING`: the key that the rest is sealed with, locked.
 
 use super::{
-    Entry, EnvelopeError, Header, Hold, Keyring, Previous, STATE_FORMAT, Seal, State, StateError,
-    Terms, envelope, lease,
+    Entry, EnvelopeError, Header, Hold, Keyring, Previous, STATE_FORMAT, Seal, SealError, State,
+    StateError, Terms, envelope, lease,
 };
 use crate::address::is_name;
 use futures::{StreamExt as _, TryStreamExt as _, stream};
@@ -30,6 +30,8 @@ const LARGEST: u64 = 256 * 1024 * 1024;
 const CREATE_TRIES: u32 = 6;
 /// The first pause between those; each next one is longer by as much.
 const CREATE_PAUSE: Duration = Duration::from_millis(50);
+/// What is said where the key can't be read.
+const KEY: &str = "can't read the key";
 /// The folder of keys; no stack's name, since it has no state in it.
 const KEYS: &str = "keys";
 
@@ -115,18 +117,61 @@ impl Store {
     pub async fn sealed_by(self, keyring: &dyn Keyring) -> Result<Self, StateError> {
         let key = self.key(&[KEYS, &keyring.name()]);
         let sealed = |error| StateError::Sealed { place: self.place_of(&key), error };
-        if let Some((_, locked)) = self.get(&key, "can't read the key").await? {
-            let seal = Seal::unlock(&locked, keyring).await.map_err(sealed)?;
-            return Ok(Self { seal: Some(seal), ..self });
+        if self.get(&key, KEY).await?.is_none() {
+            self.only_sealed_by(&[&keyring.name()]).await?;
+            let locked = Seal::generate(keyring).lock(keyring).await.map_err(sealed)?;
+            match self.create(&key, locked, "can't write the key").await {
+                // Somebody else made it first; theirs it is.
+                Ok(()) | Err(StateError::Conflict { .. }) => {}
+                Err(error) => return Err(error),
+            }
         }
-        let seal = Seal::generate(keyring);
-        let locked = seal.lock(keyring).await.map_err(sealed)?;
-        match self.create(&key, locked, "can't write the key").await {
-            Ok(()) => Ok(Self { seal: Some(seal), ..self }),
-            // Somebody else made it first; theirs it is.
-            Err(StateError::Conflict { .. }) => Box::pin(self.sealed_by(keyring)).await,
-            Err(error) => Err(error),
+        let (_, locked) = self.get(&key, KEY).await?.ok_or_else(|| StateError::Store {
+            place: self.place_of(&key),
+            doing: KEY,
+            why: "it is gone again".into(),
+        })?;
+        let seal = Seal::unlock(&locked, keyring).await.map_err(sealed)?;
+        Ok(Self { seal: Some(seal), ..self })
+    }
+
+    /// Refuses where the store is sealed: what is written in the clear there would be a mistake.
+    pub async fn unsealed(self) -> Result<Self, StateError> {
+        self.only_sealed_by(&[]).await.map(|()| self)
+    }
+
+    async fn only_sealed_by(&self, known: &[&str]) -> Result<(), StateError> {
+        let others: Vec<String> =
+            self.keyrings().await?.into_iter().filter(|n| !known.contains(&&**n)).collect();
+        if others.is_empty() {
+            return Ok(());
         }
+        let place = self.place_of(&self.key(&[KEYS]));
+        Err(StateError::Sealed { place, error: SealError::Other(others.join(", ")) })
+    }
+
+    /// What the store's key is locked by; none where it isn't sealed.
+    pub async fn keyrings(&self) -> Result<Vec<String>, StateError> {
+        let keys = self.key(&[KEYS]);
+        let listed = self.objects.list_with_delimiter(Some(&keys)).await;
+        let listed = listed.map_err(|error| self.failed(&keys, KEY, &error))?;
+        Ok(listed.objects.iter().filter_map(|m| Some(m.location.filename()?.to_owned())).collect())
+    }
+
+    /// Locks the store's key by another keyring; the ones before don't unlock it any more.
+    ///
+    /// What was sealed stays as it is. Whoever kept the key itself still has it.
+    pub async fn relock(&self, keyring: &dyn Keyring) -> Result<(), StateError> {
+        let key = self.key(&[KEYS, &keyring.name()]);
+        let sealed = |error| StateError::Sealed { place: self.place_of(&key), error };
+        let none = || sealed(SealError::NoKey("not at all".into()));
+        let locked = self.seal.as_ref().ok_or_else(none)?.lock(keyring).await.map_err(sealed)?;
+        let put = self.objects.put(&key, PutPayload::from(locked)).await;
+        put.map_err(|error| self.failed(&key, "can't write the key", &error))?;
+        for name in self.keyrings().await?.iter().filter(|name| **name != keyring.name()) {
+            self.delete(&self.key(&[KEYS, name])).await?;
+        }
+        Ok(())
     }
 
     /// What is written is sealed with this.

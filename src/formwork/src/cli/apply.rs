@@ -6,9 +6,9 @@ use formwork_engine::{
     Graph, Registry, State,
     apply::{self, ApplyError, Options, Outcome, Patience},
     plan::{Approval, Plan, SavedPlan},
-    session::{self, Planning},
+    session::{self, Held, Planning},
     settle::Verdict,
-    state::Store,
+    state::{Hold, Store},
 };
 use std::{
     path::PathBuf,
@@ -74,7 +74,7 @@ pub(crate) async fn destroy(matches: &clap::ArgMatches) -> Result<Ended, CliErro
     carry_out(&registry(), &store, &wanted, matches).await
 }
 
-/// Lock, settle, read, plan, show, ask, apply, sum up.
+/// Lock, settle, carry out, let go.
 async fn carry_out(
     registry: &Registry,
     store: &Store,
@@ -82,9 +82,8 @@ async fn carry_out(
     matches: &clap::ArgMatches,
 ) -> Result<Ended, CliError> {
     let patience = Patience::default();
-    let consent = scope::addresses(matches, "consent", wanted.stack())?;
-    let approval = approval(matches)?;
-    let held = session::hold(registry, store, wanted.stack(), &patience).await?;
+    let holding = session::hold(registry, store, wanted.stack(), &patience);
+    let held = store::waiting(store, wanted.stack(), holding).await?;
     for settled in &held.settled {
         let what = match settled.verdict {
             Verdict::Created => "was created by the run that was cut off, and is known now",
@@ -92,12 +91,28 @@ async fn carry_out(
         };
         eprintln!("{}: {what}", settled.address);
     }
+    let Held { state, hold, .. } = held;
+    let ended = carry_out_held(registry, store, wanted, matches, (state, &hold, patience)).await;
+    store::release(store, hold).await;
+    ended
+}
+
+/// Read, plan, show, ask, apply, sum up.
+async fn carry_out_held(
+    registry: &Registry,
+    store: &Store,
+    wanted: &Wanted,
+    matches: &clap::ArgMatches,
+    (state, hold, patience): (State, &Hold, Patience),
+) -> Result<Ended, CliError> {
+    let consent = scope::addresses(matches, "consent", wanted.stack())?;
+    let approval = approval(matches)?;
     let plan = match wanted {
         Wanted::Stack(wanted) => {
             let (graph, planning) = wanted.as_ref();
-            session::make_plan(registry, store, graph, &held.state, planning).await?.plan
+            session::make_plan(registry, store, graph, &state, planning).await?.plan
         }
-        Wanted::Saved(saved) => checked(registry, store, saved, &held.state).await?,
+        Wanted::Saved(saved) => checked(registry, store, saved, &state).await?,
     };
     println!("{}", render::text(&plan));
     let agreed = match (&approval, wanted) {
@@ -121,11 +136,10 @@ async fn carry_out(
         consent,
         patience,
         reporter: &Lines::new(),
-        hold: &held.hold,
+        hold,
         stop: &stop,
     };
-    let outcome = apply::apply(&plan, held.state, registry, store, &options).await?;
-    held.hold.release().await?;
+    let outcome = apply::apply(&plan, state, registry, store, &options).await?;
     Ok(sum_up(&plan, &outcome))
 }
 

@@ -11,9 +11,13 @@
 use super::CliError;
 use clap::{Arg, ArgMatches};
 use formwork_aws::{KmsKey, Setup};
-use formwork_engine::state::{IdentityFile, Keyring, Passphrase, SealError, Store};
+use formwork_engine::state::{Hold, IdentityFile, Keyring, Passphrase, SealError, Store};
 use serde::Deserialize;
-use std::path::{Path, PathBuf};
+use std::{
+    path::{Path, PathBuf},
+    pin::pin,
+    time::Duration,
+};
 
 /// Where state is kept unless something says otherwise.
 const DEFAULT: &str = ".formwork/state";
@@ -23,6 +27,8 @@ const CONFIGURATION: &str = "formwork.toml";
 const PASSPHRASE: &str = "FORMWORK_PASSPHRASE";
 /// A file that holds the passphrase instead.
 const PASSPHRASE_FILE: &str = "FORMWORK_PASSPHRASE_FILE";
+/// The passphrase that it is to be sealed by from now on, for `formwork state relock`.
+const NEW_PASSPHRASE: &str = "FORMWORK_NEW_PASSPHRASE";
 
 /// `formwork.toml`.
 #[derive(Default, Deserialize)]
@@ -87,7 +93,7 @@ pub(crate) async fn open(matches: &ArgMatches) -> Result<Store, CliError> {
     };
     let store = store.by(who());
     match given("encryption").or(configured.encryption) {
-        None => Ok(store),
+        None => Ok(store.unsealed().await?),
         Some(how) => {
             let keyring = keyring(&how).await?;
             Ok(store.sealed_by(keyring.as_ref()).await?)
@@ -105,6 +111,22 @@ fn configuration(matches: &ArgMatches) -> Result<Configuration, CliError> {
 }
 
 async fn keyring(how: &str) -> Result<Box<dyn Keyring>, CliError> {
+    keyring_with(how, passphrase).await
+}
+
+/// What the store's key is to be locked by from now on.
+pub(crate) async fn new_keyring(how: &str) -> Result<Box<dyn Keyring>, CliError> {
+    let passphrase = || {
+        let missing = || CliError::new(format!("set {NEW_PASSPHRASE} to the new passphrase"));
+        std::env::var(NEW_PASSPHRASE).map_err(|_| missing())
+    };
+    keyring_with(how, passphrase).await
+}
+
+async fn keyring_with(
+    how: &str,
+    passphrase: impl FnOnce() -> Result<String, CliError>,
+) -> Result<Box<dyn Keyring>, CliError> {
     match how.split_once(':').unwrap_or((how, "")) {
         ("passphrase", "") => Ok(Box::new(Passphrase::new(passphrase()?))),
         ("identity", file) if !file.is_empty() => {
@@ -112,7 +134,7 @@ async fn keyring(how: &str) -> Result<Box<dyn Keyring>, CliError> {
         }
         ("kms", key) if !key.is_empty() => Ok(Box::new(KmsKey::new(key).await)),
         _ => Err(CliError::with_help(
-            format!("--encryption {how}: no such way to seal"),
+            format!("there is no way to seal that is called {how}"),
             "write passphrase, identity:FILE or kms:KEY",
         )),
     }
@@ -133,6 +155,35 @@ fn passphrase() -> Result<String, CliError> {
         CliError::new(format!("can't read {}: {error}", Path::new(&file).display()))
     })?;
     Ok(text.trim_end_matches(['\r', '\n']).to_owned())
+}
+
+/// How long a run waits for a stack before it says so.
+const PATIENT: Duration = Duration::from_secs(2);
+
+/// Waits until a stack is held, and says whom for where that takes a while.
+pub(crate) async fn waiting<T>(store: &Store, stack: &str, holding: impl Future<Output = T>) -> T {
+    let mut holding = pin!(holding);
+    if let Ok(held) = tokio::time::timeout(PATIENT, &mut holding).await {
+        return held;
+    }
+    if let (Some(longest), Ok(Some(holder))) = (store.longest_wait(), store.holder(stack).await)
+        && holder != store.writer()
+    {
+        eprintln!(
+            "`{stack}` is held by {holder}, perhaps by a run that is dead: looking whether it shows a sign \
+             of life, for {} s at most",
+            longest.as_secs()
+        );
+    }
+    holding.await
+}
+
+/// Lets go of a stack, whatever came of holding it.
+pub(crate) async fn release(store: &Store, hold: Hold) {
+    if let Err(error) = hold.release().await {
+        let longest = store.longest_wait().unwrap_or_default().as_secs();
+        eprintln!("warning: {error}; the next run has to wait for {longest} s");
+    }
 }
 
 impl From<SealError> for CliError {

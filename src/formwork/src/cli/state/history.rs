@@ -92,7 +92,15 @@ pub(super) async fn run_rollback(
 ) -> Result<Ended, CliError> {
     let stack = text(matches, "stack");
     let serial = matches.get_one::<u64>("serial").copied().unwrap_or_default();
-    let hold = store.hold(stack).await?;
+    let written = super::held(store, stack, async || roll_back(store, stack, serial).await).await?;
+    println!(
+        "{stack}: serial {written} is what serial {serial} was; plan to see how what exists differs"
+    );
+    Ok(Ended::Fine)
+}
+
+/// Writes a version again as the newest, and gives its serial.
+async fn roll_back(store: &Store, stack: &str, serial: u64) -> Result<u64, CliError> {
     let serials = store.serials(stack).await?;
     let Some(newest) = serials.last().copied() else {
         return Err(CliError::new(format!("no stack `{stack}` in the state at {}", store.place())));
@@ -106,10 +114,5 @@ pub(super) async fn run_rollback(
     }
     let (state, _) = store.read_serial(stack, serial, None).await?;
     store.write(&State { serial: newest + 1, ..state }).await?;
-    hold.release().await?;
-    println!(
-        "{stack}: serial {} is what serial {serial} was; plan to see how what exists differs",
-        newest + 1
-    );
-    Ok(Ended::Fine)
+    Ok(newest + 1)
 }

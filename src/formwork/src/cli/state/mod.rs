@@ -3,6 +3,7 @@
 mod edit;
 mod history;
 mod look;
+mod relock;
 mod transfer;
 pub(super) mod unlock;
 
@@ -20,6 +21,7 @@ pub(super) fn command() -> Command {
         edit::rm(),
         transfer::pull(),
         transfer::push(),
+        relock::command(),
     ];
     let commands = commands.into_iter().map(|command| command.args(store::arguments()));
     Command::new("state")
@@ -40,6 +42,7 @@ pub(super) async fn run(matches: &clap::ArgMatches) -> Result<Ended, CliError> {
         "mv" => edit::run_mv(&store, matches).await,
         "rm" => edit::run_rm(&store, matches).await,
         "pull" => transfer::run_pull(&store, matches).await,
+        "relock" => relock::run(&store, matches).await,
         _ => transfer::run_push(&store, matches).await,
     }
 }
@@ -73,22 +76,34 @@ async fn change(
     stack: &str,
     change: impl FnOnce(&mut State) -> Result<(), CliError>,
 ) -> Result<State, CliError> {
-    let hold = store.hold(stack).await?;
-    let unfinished = store.journals(stack).await?;
-    if !unfinished.is_empty() {
-        return Err(CliError::with_help(
-            format!(
-                "an earlier run of `{stack}` was cut off, and its journal isn't part of the state yet"
-            ),
-            "apply first: that finds out what happened",
-        ));
-    }
-    let mut state = read(store, stack).await?;
-    change(&mut state)?;
-    state.serial += 1;
-    store.write(&state).await?;
-    hold.release().await?;
-    Ok(state)
+    held(store, stack, async || {
+        if !store.journals(stack).await?.is_empty() {
+            return Err(CliError::with_help(
+                format!(
+                    "an earlier run of `{stack}` was cut off, and its journal isn't part of the state yet"
+                ),
+                "apply first: that finds out what happened",
+            ));
+        }
+        let mut state = read(store, stack).await?;
+        change(&mut state)?;
+        state.serial += 1;
+        store.write(&state).await?;
+        Ok(state)
+    })
+    .await
+}
+
+/// Does something under a stack's lock.
+async fn held<T>(
+    store: &Store,
+    stack: &str,
+    work: impl AsyncFnOnce() -> Result<T, CliError>,
+) -> Result<T, CliError> {
+    let hold = store::waiting(store, stack, store.hold(stack)).await?;
+    let done = work().await;
+    store::release(store, hold).await;
+    done
 }
 
 fn to_json(value: &impl serde::Serialize) -> Result<String, CliError> {
