@@ -5,7 +5,8 @@
 
 use crate::{
     Address, Data, Failure, FailureKind, Indexed, KnownOutputs, Observation, Owner, Record,
-    Registry, State, Subject, Symbol,
+    Registry, State, Status, Subject, Symbol,
+    schema::Identity,
 };
 use futures::{StreamExt as _, TryStreamExt as _, stream};
 use serde::{Deserialize, Serialize};
@@ -30,6 +31,10 @@ pub enum Reading {
 #[serde(deny_unknown_fields)]
 pub struct Observed {
     readings: BTreeMap<Address, Reading>,
+    /// What carries the mark of a recorded resource's very intent and isn't that resource: the same call
+    /// had its effect twice.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    twins: BTreeMap<Address, Vec<Observation>>,
     /// List and read requests that were made of providers.
     pub requests: usize,
 }
@@ -41,6 +46,11 @@ impl Observed {
 
     pub fn insert(&mut self, address: Address, reading: Reading) {
         self.readings.insert(address, reading);
+    }
+
+    /// What the call that made a recorded resource made beside it.
+    pub fn twins(&self, address: Address) -> &[Observation] {
+        self.twins.get(&address).map_or(&[], Vec::as_slice)
     }
 
     pub fn iter(&self) -> impl Iterator<Item = (Address, &Reading)> {
@@ -154,6 +164,11 @@ pub async fn refresh(world: World<'_>) -> Result<Observed, RefreshError> {
                 left.remove(&address);
                 observed.insert(address, reading);
             }
+            for (address, twin) in group.twins {
+                if !state.selves(address).any(|known| known.id == twin.id) {
+                    observed.twins.entry(address).or_default().push(twin);
+                }
+            }
         }
     }
     Ok(observed)
@@ -262,6 +277,7 @@ fn subject(world: World<'_>, observed: &Observed, address: Address, record: &Rec
 
 struct Group {
     readings: Vec<(Address, Reading)>,
+    twins: Vec<(Address, Observation)>,
     requests: usize,
 }
 
@@ -278,21 +294,25 @@ async fn read_group(
         failure,
     };
     let (Some(provider), Some(first)) = (registry.get(kind), subjects.first()) else {
-        return Ok(Group { readings: vec![], requests: 0 });
+        return Ok(Group { readings: vec![], twins: vec![], requests: 0 });
     };
-    let found = match provider.list(binding, subjects).await {
+    let mut asked = subjects.to_vec();
+    if matches!(provider.schema().identity, Identity::Tag | Identity::Token) {
+        asked.push(Subject::anything(&first.owner));
+    }
+    let found = match provider.list(binding, &asked).await {
         Ok(found) => found,
         Err(failure) => {
             let Some(why) = not_observed(binding, &failure) else {
                 return Err(failed(first, failure));
             };
             let all = subjects.iter().map(|s| (s.owner.address, Reading::NotObserved(why.clone())));
-            return Ok(Group { readings: all.collect(), requests: 1 });
+            return Ok(Group { readings: all.collect(), twins: vec![], requests: 1 });
         }
     };
     let mut by_id: BTreeMap<String, Observation> =
         found.into_iter().map(|observation| (observation.id.clone(), observation)).collect();
-    let mut group = Group { readings: vec![], requests: 1 };
+    let mut group = Group { readings: vec![], twins: vec![], requests: 1 };
     for subject in subjects {
         let listed = subject.id.as_ref().and_then(|id| by_id.remove(id));
         let reading = match listed {
@@ -311,6 +331,15 @@ async fn read_group(
         };
         group.readings.push((subject.owner.address, reading));
     }
+    let there = by_id.into_values().filter(|left| left.status != Status::Deleting);
+    for (left, owner) in there.filter_map(|left| left.owner.clone().map(|owner| (left, owner))) {
+        let same = |s: &&Subject| {
+            s.owner.lineage == owner.lineage && s.owner.intent == owner.intent
+        };
+        if let Some(subject) = subjects.iter().find(same) {
+            group.twins.push((subject.owner.address, left));
+        }
+    }
     Ok(group)
 }
 
@@ -325,6 +354,17 @@ fn not_observed(binding: &Data, failure: &Failure) -> Option<String> {
 }
 
 impl Subject {
+    /// Asks a list for everything of a lineage, whatever its address and intent.
+    pub fn anything(of: &Owner) -> Self {
+        Self {
+            owner: Owner { intent: String::new(), ..of.clone() },
+            name: String::new(),
+            id: None,
+            inputs: Data::empty_map(),
+            outputs: Data::empty_map(),
+        }
+    }
+
     /// The subject of a call about a recorded resource.
     pub fn recorded(lineage: &str, address: Address, record: &Record) -> Self {
         Self {

@@ -5,7 +5,7 @@ use crate::{
     apply::Patience,
     plan::{self, Plan, PlanError, SavedPlan, Scope},
     refresh::{self, Observed, PARALLEL_READS, RefreshError, World},
-    settle::{self, Settled, Undecided},
+    settle::{self, Settled},
     state::{Folded, Hold, Store, fold},
 };
 use futures::{StreamExt as _, TryStreamExt as _, stream};
@@ -20,8 +20,6 @@ pub enum SessionError {
     Refresh(#[from] RefreshError),
     #[error(transparent)]
     Plan(#[from] PlanError),
-    #[error(transparent)]
-    Undecided(#[from] Undecided),
 }
 
 impl SessionError {
@@ -31,9 +29,6 @@ impl SessionError {
             Self::State(error) => error.hint(),
             Self::Plan(error) => error.hint(),
             Self::Refresh(error) => error.failure.hint.clone(),
-            Self::Undecided(error) => error.failure.hint.clone().or_else(|| {
-                Some("make the service reachable, then apply again; nothing was lost".into())
-            }),
         }
     }
 }
@@ -41,7 +36,9 @@ impl SessionError {
 /// The state of a stack with what unfinished runs left behind. Takes no lock and writes nothing.
 pub async fn load(store: &Store, stack: &str) -> Result<Folded, StateError> {
     let state = store.read(stack).await?.unwrap_or_else(|| State::empty(stack));
-    Ok(fold(state, store.journals(stack).await?))
+    let mut folded = fold(state, store.journals(stack).await?);
+    folded.state.open.clone_from(&folded.open);
+    Ok(folded)
 }
 
 /// A stack held for changing, with everything of earlier runs settled.
@@ -51,7 +48,8 @@ pub struct Held {
     pub hold: Hold,
 }
 
-/// Takes a stack's lock, and settles and stores what earlier runs left behind.
+/// Takes a stack's lock, and settles and stores what earlier runs left behind. What can't be settled
+/// stays open, and holds back only what depends on it.
 pub async fn hold(
     registry: &Registry,
     store: &Store,
@@ -60,8 +58,9 @@ pub async fn hold(
 ) -> Result<Held, SessionError> {
     let hold = store.hold(stack).await?;
     let Folded { mut state, open, runs } = load(store, stack).await?;
-    let settled = settle::settle(registry, &mut state, open, patience.visible).await?;
-    if !runs.is_empty() || !settled.is_empty() {
+    let before = state.clone();
+    let settled = settle::settle(registry, &mut state, open, patience.visible).await;
+    if !runs.is_empty() || state != before {
         state.serial += 1;
         runs.iter().for_each(|run| state.include(run));
         store.write(&state).await?;

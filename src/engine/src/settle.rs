@@ -1,13 +1,29 @@
 //! Settling: finding out whether the calls of a run that was cut off had their effect.
 //!
 //! Only creations need it. What an update or a deletion did shows when the resource is read again.
+//!
+//! - Found, and ours by its marks or its key: the state takes it in.
+//! - Absent in two reads, a window apart: it didn't happen. Since a call can land late, it is watched for
+//!   [`LATE`]: each run until then looks once more.
+//! - Unreadable: the intent stays open and blocks its own address, and what depends on that.
 
 use crate::{
-    Address, Failure, Owner, Record, Registry, State, Status, Subject,
+    Address, Data, Failure, Owner, Provider, Record, Registry, State, Status, Subject,
     schema::Identity,
     state::{Intent, IntentAction},
 };
-use std::time::Duration;
+use futures::{StreamExt as _, stream};
+use std::{
+    collections::BTreeSet,
+    time::{Duration, SystemTime, UNIX_EPOCH},
+};
+
+/// Intents that are looked into at the same time.
+const PARALLEL_LOOKS: usize = 16;
+
+/// How long after it was intended a creation may still land, and is looked for. Services carry out what
+/// they accepted within minutes; a day leaves room for their bad days.
+pub const LATE: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// What became of an intent.
 #[derive(Debug)]
@@ -16,86 +32,176 @@ pub struct Settled {
     pub verdict: Verdict,
 }
 
-#[derive(Debug)]
+#[derive(Debug, PartialEq, Eq)]
 pub enum Verdict {
     /// It was created; the state has it now.
     Created,
-    /// It never happened.
+    /// It was created, and another try has its place: it is an old self, to be deleted.
+    Surplus,
+    /// It never happened, or not yet.
     Nothing,
-}
-
-/// An intent that can't be decided.
-#[derive(Debug, thiserror::Error)]
-#[error("can't find out whether `{address}` was {action} by the run that was cut off: {failure}")]
-pub struct Undecided {
-    pub address: Address,
-    pub action: &'static str,
-    pub failure: Failure,
+    /// Nobody knows, and what to look at: its address is blocked until somebody does.
+    Undecided(String),
 }
 
 /// Looks for what each open intent was to create, and takes it into the state where it is found.
 ///
-/// That it never happened takes two reads, a window apart.
+/// What stays undecided is open in the state after.
 pub async fn settle(
     registry: &Registry,
     state: &mut State,
     open: Vec<Intent>,
     window: Duration,
-) -> Result<Vec<Settled>, Undecided> {
+) -> Vec<Settled> {
+    let lineage = state.lineage.clone();
+    let watched = std::mem::take(&mut state.watched);
+    (state.open, state.undecided) = (vec![], Default::default());
+    let creations = open.into_iter().filter(|intent| intent.action == IntentAction::Create);
+    let all = creations.map(|intent| (intent, 2)).chain(watched.into_iter().map(|i| (i, 1)));
+    let looks = all.map(|(intent, times)| {
+        let lineage = &lineage;
+        async move {
+            let looked = look(registry, lineage, &intent, times, window).await;
+            (intent, times == 1, looked)
+        }
+    });
+    let looked: Vec<_> = stream::iter(looks).buffered(PARALLEL_LOOKS).collect().await;
+    let unsettled: BTreeSet<Address> = looked.iter().map(|(intent, ..)| intent.address).collect();
     let mut settled = vec![];
-    for intent in open.into_iter().filter(|intent| intent.action == IntentAction::Create) {
-        let address = intent.address;
-        let undecided = |failure| Undecided { address, action: "created", failure };
-        let created = find(registry, &state.lineage, &intent, window).await.map_err(undecided)?;
-        let verdict = match created {
-            Some(record) => {
-                state.put(address, record, intent.deposes);
-                Verdict::Created
-            }
-            None => Verdict::Nothing,
+    for (intent, watched, found) in looked {
+        let found = match found {
+            Err(_) if lost_its_host(registry, state, &unsettled, &intent) => Ok(None),
+            found => found,
         };
-        settled.push(Settled { address, verdict });
+        let address = intent.address;
+        let verdict = match found {
+            Ok(Some(record)) => take_in(registry, state, &intent, record, watched),
+            Ok(None) if !watched => {
+                state.watched.push(intent);
+                Some(Verdict::Nothing)
+            }
+            Err(failure) if !watched => {
+                let why = look_at(&intent, &failure);
+                state.undecided.insert(intent.id.clone(), why.clone());
+                state.open.push(intent);
+                Some(Verdict::Undecided(why))
+            }
+            // It was decided before; this was one more look.
+            Ok(None) | Err(_) => {
+                if is_recent(&intent) {
+                    state.watched.push(intent);
+                }
+                None
+            }
+        };
+        settled.extend(verdict.map(|verdict| Settled { address, verdict }));
     }
-    Ok(settled)
+    settled
 }
 
-async fn find(
+/// Takes it in under its address, or where another try has that place, as an old self that goes; not at
+/// all where the state has it already.
+fn take_in(
+    registry: &Registry,
+    state: &mut State,
+    intent: &Intent,
+    record: Record,
+    late: bool,
+) -> Option<Verdict> {
+    let same = |known: &Record| known.kind == record.kind && known.id == record.id;
+    if state.resources.values().chain(state.deposed.values().flatten()).any(same) {
+        return None;
+    }
+    // Intents are UUIDs of version 7, which sort by time.
+    let overtaken = state.resources.get(&intent.address).is_some_and(|present| {
+        late && !(intent.deposes && present.intent < intent.id)
+    });
+    if !overtaken {
+        state.put(intent.address, record, intent.deposes);
+        return Some(Verdict::Created);
+    }
+    // What has the same key is the same thing, by whichever try.
+    if registry.schema(&record.kind).is_some_and(|schema| schema.identity == Identity::Key) {
+        return None;
+    }
+    state.deposed.entry(intent.address).or_default().push(record);
+    Some(Verdict::Surplus)
+}
+
+/// Whether an intent is so young that its call may still land; one that tells no time is.
+fn is_recent(intent: &Intent) -> bool {
+    let id = uuid::Uuid::parse_str(&intent.id).ok();
+    let Some(time) = id.and_then(|id| id.get_timestamp()) else { return true };
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
+    now.saturating_sub(time.to_unix().0) < LATE.as_secs()
+}
+
+/// Whether what it was reached through is gone, and so is whatever it made there.
+fn lost_its_host(
+    registry: &Registry,
+    state: &State,
+    unsettled: &BTreeSet<Address>,
+    intent: &Intent,
+) -> bool {
+    let schema = registry.schema(&intent.record.kind);
+    let hosted = schema.is_some_and(|schema| schema.binding().is_some());
+    let gone =
+        |address: &Address| !state.resources.contains_key(address) && !unsettled.contains(address);
+    hosted && intent.record.dependencies.iter().any(gone)
+}
+
+/// The record of what an intent created, where it is found; each further look comes after the window.
+async fn look(
     registry: &Registry,
     lineage: &str,
     intent: &Intent,
+    times: usize,
     window: Duration,
 ) -> Result<Option<Record>, Failure> {
     let record = &intent.record;
-    let provider = registry.get(&record.kind).ok_or_else(|| {
-        Failure::invalid(format!("this program doesn't know the kind {}", record.kind))
-    })?;
-    let owner =
-        Owner { lineage: lineage.to_owned(), address: intent.address, intent: intent.id.clone() };
+    let unknown =
+        || Failure::invalid(format!("this program doesn't know the kind {}", record.kind));
+    let provider = registry.get(&record.kind).ok_or_else(unknown)?;
     let subject = Subject {
-        owner: owner.clone(),
+        owner: Owner {
+            lineage: lineage.to_owned(),
+            address: intent.address,
+            intent: intent.id.clone(),
+        },
         name: record.name.clone(),
         id: None,
         inputs: record.inputs.clone(),
-        outputs: crate::Data::empty_map(),
+        outputs: Data::empty_map(),
     };
-    // A key lies under a parent that is ours, and has no room for marks.
-    let by_key = provider.schema().identity == Identity::Key;
-    for attempt in 0..2 {
+    for attempt in 0..times {
         if attempt > 0 {
             tokio::time::sleep(window).await;
         }
         let found = provider.read(&record.binding, &subject).await?;
         let Some(found) = found else { continue };
-        let ours = found.owner.as_ref() == Some(&owner) || (by_key && found.owner.is_none());
-        if !ours {
-            // Something else has the name; creating it again will be refused with a reason.
-            return Ok(None);
-        }
-        let mut record = record.clone();
-        record.id = found.id;
-        record.outputs = found.outputs;
-        record.ready = found.status == Status::Ready;
-        return Ok(Some(record));
+        // Something else may have the name: creating it again will be refused with a reason.
+        return Ok(is_ours(provider, &subject.owner, found.owner.as_ref()).then(|| Record {
+            id: found.id,
+            outputs: found.outputs,
+            ready: found.status == Status::Ready,
+            ..record.clone()
+        }));
     }
     Ok(None)
+}
+
+/// A key lies under a parent that is ours, and has no room for marks; all else has them.
+fn is_ours(provider: &dyn Provider, owner: &Owner, found: Option<&Owner>) -> bool {
+    let by_key = provider.schema().identity == Identity::Key;
+    found == Some(owner) || (by_key && found.is_none())
+}
+
+/// What a person should look at, where nobody knows whether it happened.
+fn look_at(intent: &Intent, failure: &Failure) -> String {
+    let Record { kind, name, .. } = &intent.record;
+    format!(
+        "a run that was cut off may have created it, and that can't be found out: {failure}; look for a {kind} called `{name}`, or one with the mark {}={}",
+        crate::TAG_INTENT,
+        intent.id
+    )
 }

@@ -291,8 +291,8 @@ impl<'a> Run<'a> {
                 state.deposed.remove(&address);
             }
             Err(step::Error { failure, doing, left, open, cleared }) => {
-                for intent in cleared {
-                    state.forget_deposed(address, &intent);
+                for (intent, id) in cleared {
+                    state.forget_deposed(address, &intent, Some(&id));
                 }
                 if let Some(record) = left {
                     state.put(address, *record, step.creates_first());

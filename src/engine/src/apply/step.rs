@@ -9,6 +9,9 @@ use crate::{
 };
 use tokio::sync::mpsc;
 
+/// What a person does about a creation that can't be decided.
+const UNDECIDED: &str = "nothing that depends on it was begun; once the service can be asked, apply again";
+
 /// What all operations of an apply share.
 pub(super) struct Context<'a> {
     pub registry: &'a Registry,
@@ -35,8 +38,8 @@ pub(super) struct Error {
     pub left: Option<Box<Record>>,
     /// A creation of which nobody knows whether it happened.
     pub open: Option<Box<Intent>>,
-    /// Old selves that are deleted by now, by the intents that made them.
-    pub cleared: Vec<String>,
+    /// Old selves that are deleted by now: the intents that made them, and their identifiers.
+    pub cleared: Vec<(String, String)>,
 }
 
 impl Error {
@@ -54,6 +57,9 @@ pub(super) type Result = std::result::Result<Done, Error>;
 impl Context<'_> {
     pub(super) async fn run(&self, step: &Step, phase: Phase) -> Result {
         let failed = |doing: &'static str| move |failure: Failure| Error::new(doing, failure);
+        if let Some(why) = &step.blocked {
+            return Err(failed("settle")(Failure::invalid(why.clone()).hint(UNDECIDED)));
+        }
         let provider = self.registry.get(&step.kind).ok_or_else(|| {
             failed("apply")(Failure::invalid(format!("no kind {} in this program", step.kind)))
         })?;
@@ -272,17 +278,17 @@ impl<'a> Call<'a> {
         let step = self.step;
         let doing = if step.action == Action::Forget { "forget" } else { "delete" };
         let mut cleared = vec![];
-        let failed = |failure, cleared: &[String]| Error {
+        let failed = |failure, cleared: &[(String, String)]| Error {
             cleared: cleared.to_vec(),
             ..Error::new(doing, failure)
         };
         let replaced = step.recorded.iter().filter(|_| step.creates_first());
         for old in step.deposed.iter().chain(replaced) {
             let intent = self.delete(old).await.map_err(|failure| failed(failure, &cleared))?;
-            let (address, of) = (self.address(), old.intent.clone());
-            let entry = Entry::Cleared { intent, address, of: of.clone() };
+            let (address, of, id) = (self.address(), old.intent.clone(), old.id.clone());
+            let entry = Entry::Cleared { intent, address, of: of.clone(), id: Some(id.clone()) };
             self.context.journal(entry).await.map_err(|failure| failed(failure, &cleared))?;
-            cleared.push(of);
+            cleared.push((of, id));
         }
         let present = match step.action {
             Action::Delete | Action::Forget => true,
@@ -319,7 +325,7 @@ impl<'a> Call<'a> {
     ) -> std::result::Result<Intent, Failure> {
         let (id, address, record) = (id.to_owned(), self.address(), record.clone());
         let deposes = action == IntentAction::Create && self.step.creates_first();
-        let intent = Intent { id, address, action, record, deposes };
+let intent = Intent { id, address, action, record, deposes };
         self.context.journal(Entry::Intent(intent.clone())).await?;
         Ok(intent)
     }

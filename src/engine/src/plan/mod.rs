@@ -81,6 +81,9 @@ pub struct Step {
     /// What it is reached through isn't known before an earlier wave of the same apply is done.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub later: Option<String>,
+    /// Why nothing may be done to it: nobody knows whether an earlier run created it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub blocked: Option<String>,
     /// The resources of this stack that come first.
     pub dependencies: BTreeSet<Address>,
     /// Those of them that only have to exist: what is used of them is known before they are ready.
@@ -121,7 +124,7 @@ impl Action {
 impl Step {
     /// Whether it does anything, old selves included.
     pub fn is_change(&self) -> bool {
-        self.action.is_change() || !self.deposed.is_empty()
+        self.action.is_change() || !self.deposed.is_empty() || self.blocked.is_some()
     }
 
     /// Whether the new one is made before the old one goes.

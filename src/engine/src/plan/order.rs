@@ -23,14 +23,17 @@ pub type Operation = (Address, Phase);
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Operations(pub BTreeMap<Operation, BTreeSet<Operation>>);
 
-/// Whether its present self, or an old one, is destroyed.
+/// Whether its present self, or an old one, is destroyed. Of one that is blocked, nothing is.
 fn destroys(step: &Step) -> bool {
+    if step.blocked.is_some() {
+        return false;
+    }
     let present = matches!(step.action, Action::Delete | Action::Forget | Action::Replace);
     present || !step.deposed.is_empty()
 }
 
 fn ensures(step: &Step) -> bool {
-    !matches!(step.action, Action::Delete | Action::Forget)
+    step.blocked.is_some() || !matches!(step.action, Action::Delete | Action::Forget)
 }
 
 /// Whether what is destroyed of it is destroyed after all else: nothing may use an old self any more.
@@ -59,6 +62,13 @@ impl Operations {
         };
         for (address, step) in &plan.steps {
             let (destroy, ensure) = ((*address, Phase::Destroy), (*address, Phase::Ensure));
+            if step.blocked.is_some() {
+                // It fails at once, and what it may stand on stays.
+                for dependency in step.dependencies.iter().filter(|d| destroyed(d)) {
+                    wait((*dependency, Phase::Destroy), ensure);
+                }
+                continue;
+            }
             if ensures(step) {
                 for dependency in step.dependencies.iter().filter(|d| ensured(d)) {
                     let early = step.early.contains(dependency);

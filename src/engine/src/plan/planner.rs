@@ -8,11 +8,14 @@ use crate::{
     Schema, Shape, State, Status, Symbol, provider,
     refresh::{Observed, Reading, World},
     schema::{Identity, Nature},
+    state::IntentAction,
 };
 use std::collections::{BTreeMap, BTreeSet};
 
 /// The longest physical name of kinds that aren't identified by their name.
 const LONGEST_NAME: usize = 63;
+/// Said of what an earlier run may have created, before any apply has looked.
+const UNSETTLED: &str = "a run that was cut off may have created it: the next apply finds out first";
 
 /// Compares desired, recorded and observed. `others` are the states of the other stacks, for imports.
 pub fn plan(
@@ -48,6 +51,18 @@ pub fn plan(
         if !planner.steps.contains_key(address) && planner.covers(*address) && !scope.refresh_only {
             let step = planner.old_selves(*address, records)?;
             planner.steps.insert(*address, step);
+        }
+    }
+    for intent in &world.state.open {
+        let Some(why) = world.state.undecided.get(&intent.id) else { continue };
+        if !planner.steps.contains_key(&intent.address) && planner.covers(intent.address) {
+            let step = Step {
+                reasons: vec![why.clone()],
+                blocked: Some(why.clone()),
+                dependencies: intent.record.dependencies.clone(),
+                ..without_a_node(intent.address, &intent.record.kind)
+            };
+            planner.steps.insert(intent.address, step);
         }
     }
     planner.check_protection()?;
@@ -161,8 +176,9 @@ impl Planner<'_> {
             not_observed: None,
             later: (!unknown.is_empty()).then(|| unknown.to_string()),
             early: self.early(node, &dependencies),
+            blocked: None,
             dependencies,
-            deposed: self.world.state.deposed.get(&address).cloned().unwrap_or_default(),
+            deposed: self.old(address),
             needs_consent: false,
         };
         step.options.create_before_destroy = self.created_first.contains(&address);
@@ -189,7 +205,34 @@ impl Planner<'_> {
         }
         self.trigger(&mut step, provider);
         self.check_name(node, &step, schema)?;
+        self.hold_back(&mut step);
         Ok(Some(step))
+    }
+
+    /// Lets nothing be done to what an earlier run may have created, as far as anybody knows.
+    fn hold_back(&self, step: &mut Step) {
+        let state = self.world.state;
+        for intent in state.open.iter().filter(|intent| intent.address == step.address) {
+            if intent.action != IntentAction::Create {
+                continue;
+            }
+            let why = state.undecided.get(&intent.id).cloned();
+            step.reasons.push(why.clone().unwrap_or_else(|| UNSETTLED.to_owned()));
+            step.blocked = step.blocked.take().or(why);
+        }
+    }
+
+    /// Old selves of a resource, and what a call that had its effect twice made beside it.
+    fn old(&self, address: Address) -> Vec<Record> {
+        let state = self.world.state;
+        let mut old = state.deposed.get(&address).cloned().unwrap_or_default();
+        for twin in self.observed.twins(address) {
+            let intent = twin.owner.as_ref().map(|owner| &owner.intent);
+            let made = state.selves(address).find(|record| Some(&record.intent) == intent);
+            let (id, outputs) = (twin.id.clone(), twin.outputs.clone());
+            old.extend(made.map(|record| Record { id, outputs, ..record.clone() }));
+        }
+        old
     }
 
     /// Takes what was read into the step, or why it wasn't.
@@ -423,10 +466,10 @@ impl Planner<'_> {
             _ => (None, None),
         };
         let deposed = match action {
-            Action::Leave => None,
-            _ => self.world.state.deposed.get(&address).cloned(),
+            Action::Leave => vec![],
+            _ => self.old(address),
         };
-        Ok(Step {
+        let mut step = Step {
             action,
             reasons: vec![reason.to_owned()],
             outputs: record.outputs.clone(),
@@ -434,10 +477,14 @@ impl Planner<'_> {
             observed,
             not_observed,
             dependencies: record.dependencies.clone(),
-            deposed: deposed.unwrap_or_default(),
+            deposed,
             needs_consent: action == Action::Delete && provider.schema().stateful,
             ..without_a_node(address, &record.kind)
-        })
+        };
+        if action != Action::Leave {
+            self.hold_back(&mut step);
+        }
+        Ok(step)
     }
 
     /// Old selves of a resource that has no present one any more.
@@ -520,6 +567,7 @@ fn without_a_node(address: Address, kind: &str) -> Step {
         observed: None,
         not_observed: None,
         later: None,
+        blocked: None,
         dependencies: BTreeSet::new(),
         early: BTreeSet::new(),
         deposed: vec![],

@@ -132,7 +132,8 @@ pub trait Provider: Send + Sync {
     fn predict(&self, prediction: &Prediction<'_>) -> BTreeMap<String, Data>;
 
     /// Everything of this kind behind a binding, by as few calls as can be; it must hold the wanted
-    /// ones if they exist, and may hold others.
+    /// ones if they exist, and may hold others. Of kinds that are found again by a tag or a token, a
+    /// subject without identifier and intent ([`Subject::anything`]) wants all of its lineage.
     fn list<'a>(
         &'a self,
         binding: &'a Data,

@@ -62,6 +62,9 @@ pub enum Entry {
         intent: String,
         address: Address,
         of: String,
+        /// Its identifier; absent in journals of older programs.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        id: Option<String>,
     },
     /// Resources have new addresses: new by old.
     Moved(BTreeMap<Address, Address>),
@@ -113,9 +116,9 @@ pub fn fold(mut state: State, runs: Vec<(String, Vec<Entry>)>) -> Folded {
                         None => drop(state.resources.remove(&address)),
                     }
                 }
-                Entry::Cleared { intent, address, of } => {
+                Entry::Cleared { intent, address, of, id } => {
                     open.remove(&intent);
-                    state.forget_deposed(address, &of);
+                    state.forget_deposed(address, &of, id.as_deref());
                 }
                 Entry::Moved(moves) => state.move_all(&moves),
                 Entry::Void { intent, .. } => drop(open.remove(&intent)),

@@ -51,6 +51,13 @@ pub struct State {
     /// The last runs whose journals it includes: what is left of those counts for nothing.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub runs: Vec<String>,
+    /// Why some of those are still open after a look, by intent: what a person should see to.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub undecided: BTreeMap<String, String>,
+    /// Creations that weren't there when they were settled. A call can land late, so they are looked
+    /// for again for a while.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub watched: Vec<Intent>,
 }
 
 /// Runs that a state remembers. Each run clears the journals of those before it, so few are ever needed.
@@ -69,6 +76,8 @@ impl State {
             imports: BTreeMap::new(),
             open: vec![],
             runs: vec![],
+            undecided: BTreeMap::new(),
+            watched: vec![],
         }
     }
 
@@ -107,10 +116,17 @@ impl State {
         }
     }
 
-    /// Forgets an old self that is deleted by now.
-    pub fn forget_deposed(&mut self, address: Address, intent: &str) {
+    /// Every self that is recorded at an address, the present one first.
+    pub fn selves(&self, address: Address) -> impl Iterator<Item = &Record> {
+        let old = self.deposed.get(&address).into_iter().flatten();
+        self.resources.get(&address).into_iter().chain(old)
+    }
+
+    /// Forgets an old self that is deleted by now; twins of one intent are told apart by their ids.
+    pub fn forget_deposed(&mut self, address: Address, intent: &str, id: Option<&str>) {
         let Some(records) = self.deposed.get_mut(&address) else { return };
-        records.retain(|record| record.intent != intent);
+        let gone = |record: &Record| record.intent == intent && id.is_none_or(|id| record.id == id);
+        records.retain(|record| !gone(record));
         if records.is_empty() {
             self.deposed.remove(&address);
         }

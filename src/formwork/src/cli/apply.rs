@@ -85,9 +85,13 @@ async fn carry_out(
     let holding = session::hold(registry, store, wanted.stack(), &patience);
     let held = store::waiting(store, wanted.stack(), holding).await?;
     for settled in &held.settled {
-        let what = match settled.verdict {
+        let what = match &settled.verdict {
             Verdict::Created => "was created by the run that was cut off, and is known now",
+            Verdict::Surplus => {
+                "exists beside the recorded one, by the run that was cut off: it is to be deleted"
+            }
             Verdict::Nothing => "was not created by the run that was cut off",
+            Verdict::Undecided(why) => why.as_str(),
         };
         eprintln!("{}: {what}", settled.address);
     }

@@ -18,6 +18,7 @@ pub(crate) fn json(plan: &Plan) -> Value {
                 "needs_consent": step.needs_consent,
                 "old_selves": step.deposed.iter().map(|old| &old.id).collect::<Vec<_>>(),
                 "decided_later": step.later,
+                "held_back": step.blocked,
             })
         })
         .collect();

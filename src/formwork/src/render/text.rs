@@ -59,6 +59,9 @@ fn one(step: &Step) -> String {
     for reason in &step.reasons {
         let _ = write!(out, "\n    because {reason}");
     }
+    if step.blocked.is_some() {
+        out.push_str("\n    held back: it and what depends on it aren't begun");
+    }
     if step.creates_first() {
         out.push_str("\n    the new one is created before the old one is deleted");
     }

@@ -2,7 +2,7 @@
 
 use formwork_engine::{
     Data,
-    plan::{Action, Change, Plan},
+    plan::{Action, Change, Plan, Step},
 };
 
 /// Characters of a value that are shown before it is cut.
@@ -42,8 +42,11 @@ pub(super) fn counts(plan: &Plan) -> String {
         .filter(|(count, _)| *count > 0)
         .map(|(count, verb)| format!("{count} to {verb}"))
         .collect();
-    let old = plan.changes().filter(|step| !step.action.is_change()).count();
-    let more = [(old, "old self to delete"), (plan.moves.len(), "to move")];
+    let old = |step: &&Step| !step.action.is_change() && !step.deposed.is_empty();
+    let old = plan.changes().filter(old).count();
+    let held = plan.changes().filter(|step| step.blocked.is_some()).count();
+    let more =
+        [(old, "old self to delete"), (plan.moves.len(), "to move"), (held, "held back")];
     let more = more.into_iter().filter(|(count, _)| *count > 0);
     let counts: Vec<String> =
         counts.into_iter().chain(more.map(|(count, what)| format!("{count} {what}"))).collect();
