@@ -70,13 +70,19 @@ pub async fn settle(
     let mut settled = vec![];
     for (intent, watched, found) in looked {
         let found = match found {
-            Err(_) if lost_its_host(registry, state, &unsettled, &intent) => Ok(None),
+            Err(_) if lost_its_host(registry, state, &unsettled, &intent) => Ok(vec![]),
             found => found,
         };
         let address = intent.address;
         let verdict = match found {
-            Ok(Some(record)) => take_in(registry, state, &intent, record, watched),
-            Ok(None) if !watched => {
+            Ok(found) if !found.is_empty() => {
+                for record in found {
+                    let verdict = take_in(registry, state, &intent, record, watched);
+                    settled.extend(verdict.map(|verdict| Settled { address, verdict }));
+                }
+                None
+            }
+            Ok(_) if !watched => {
                 state.watched.push(intent);
                 Some(Verdict::Nothing)
             }
@@ -87,7 +93,7 @@ pub async fn settle(
                 Some(Verdict::Undecided(why))
             }
             // It was decided before; this was one more look.
-            Ok(None) | Err(_) => {
+            Ok(_) | Err(_) => {
                 if is_recent(&intent) {
                     state.watched.push(intent);
                 }
@@ -112,9 +118,9 @@ fn take_in(
     if state.resources.values().chain(state.deposed.values().flatten()).any(same) {
         return None;
     }
-    // Intents are UUIDs of version 7, which sort by time.
+    // Intents are UUIDs of version 7, which sort by time. Of one intent's twins the first has its place.
     let overtaken = state.resources.get(&intent.address).is_some_and(|present| {
-        late && !(intent.deposes && present.intent < intent.id)
+        present.intent == intent.id || late && !(intent.deposes && present.intent < intent.id)
     });
     if !overtaken {
         state.put(intent.address, record, intent.deposes);
@@ -150,14 +156,15 @@ fn lost_its_host(
     hosted && intent.record.dependencies.iter().any(gone)
 }
 
-/// The record of what an intent created, where it is found; each further look comes after the window.
+/// The records of what an intent created: several where the call had its effect more than once, by their
+/// identifiers. Each further look comes after the window.
 async fn look(
     registry: &Registry,
     lineage: &str,
     intent: &Intent,
     times: usize,
     window: Duration,
-) -> Result<Option<Record>, Failure> {
+) -> Result<Vec<Record>, Failure> {
     let record = &intent.record;
     let unknown =
         || Failure::invalid(format!("this program doesn't know the kind {}", record.kind));
@@ -177,17 +184,32 @@ async fn look(
         if attempt > 0 {
             tokio::time::sleep(window).await;
         }
-        let found = provider.read(&record.binding, &subject).await?;
-        let Some(found) = found else { continue };
+        let found = match provider.schema().identity {
+            Identity::Tag | Identity::Token => {
+                provider.list(&record.binding, std::slice::from_ref(&subject)).await?
+            }
+            Identity::Name(_) | Identity::Key => {
+                provider.read(&record.binding, &subject).await?.into_iter().collect()
+            }
+        };
         // Something else may have the name: creating it again will be refused with a reason.
-        return Ok(is_ours(provider, &subject.owner, found.owner.as_ref()).then(|| Record {
-            id: found.id,
-            outputs: found.outputs,
-            ready: found.status == Status::Ready,
-            ..record.clone()
-        }));
+        let ours = found
+            .into_iter()
+            .filter(|found| is_ours(provider, &subject.owner, found.owner.as_ref()));
+        let mut ours: Vec<Record> = ours
+            .map(|found| Record {
+                id: found.id,
+                outputs: found.outputs,
+                ready: found.status == Status::Ready,
+                ..record.clone()
+            })
+            .collect();
+        if !ours.is_empty() {
+            ours.sort_by(|a, b| a.id.cmp(&b.id));
+            return Ok(ours);
+        }
     }
-    Ok(None)
+    Ok(vec![])
 }
 
 /// A key lies under a parent that is ours, and has no room for marks; all else has them.

@@ -286,7 +286,7 @@ impl<'a> Run<'a> {
             }
             Ok(Done::Gone { old_selves_only }) => {
                 if !old_selves_only {
-                    state.resources.remove(&address);
+                    state.remove(address, step.action != Action::Forget);
                 }
                 state.deposed.remove(&address);
             }

@@ -113,7 +113,8 @@ pub fn fold(mut state: State, runs: Vec<(String, Vec<Entry>)>) -> Folded {
                     open.remove(&intent);
                     match record {
                         Some(record) => state.put(address, record, deposes),
-                        None => drop(state.resources.remove(&address)),
+                        // Nothing was called for what is only forgotten.
+                        None => state.remove(address, !intent.is_empty()),
                     }
                 }
                 Entry::Cleared { intent, address, of, id } => {

@@ -111,9 +111,29 @@ impl State {
     pub fn put(&mut self, address: Address, record: Record, deposes: bool) {
         let intent = record.intent.clone();
         let before = self.resources.insert(address, record);
-        if let Some(old) = before.filter(|old| deposes && old.intent != intent) {
-            self.deposed.entry(address).or_default().push(old);
+        match before.filter(|old| old.intent != intent) {
+            Some(old) if deposes => self.deposed.entry(address).or_default().push(old),
+            Some(old) => self.watch(address, old),
+            None => {}
         }
+    }
+
+    /// Takes a record out, of what was deleted, or isn't there any more.
+    pub fn remove(&mut self, address: Address, deleted: bool) {
+        let gone = self.resources.remove(&address);
+        if let Some(record) = gone.filter(|_| !deleted) {
+            self.watch(address, record);
+        }
+    }
+
+    /// What was never seen since it was created isn't gone for sure when reads don't show it.
+    fn watch(&mut self, address: Address, record: Record) {
+        if record.ready || record.intent.is_empty() {
+            return;
+        }
+        let (id, action) = (record.intent.clone(), IntentAction::Create);
+        let record = Record { id: String::new(), ..record };
+        self.watched.push(Intent { id, address, action, record, deposes: false });
     }
 
     /// Every self that is recorded at an address, the present one first.
