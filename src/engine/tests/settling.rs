@@ -172,3 +172,13 @@ async fn what_was_created_and_is_not_seen_yet_is_not_taken_for_gone() {
         bench.converge(&wanted).await;
     }
 }
+
+#[tokio::test]
+async fn a_name_that_the_same_call_took_is_ours() {
+    let bench = Bench::new();
+    let graph = graph(&[("a", NAMED)]);
+    bench.sim.faults(one(Fault::ToldTaken), BTreeMap::new());
+    assert!(ran(&bench, &graph).await.succeeded());
+    bench.converge(&graph).await;
+    assert_eq!(bench.sim.log(), ["create sim.Named:prod-a"]);
+}

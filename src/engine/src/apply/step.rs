@@ -12,6 +12,9 @@ use tokio::sync::mpsc;
 /// What a person does about a creation that can't be decided.
 const UNDECIDED: &str = "nothing that depends on it was begun; once the service can be asked, apply again";
 
+/// Looks at who has a name that is taken: what was just created may not show at once.
+const LOOKS_AT_TAKEN: usize = 2;
+
 /// What all operations of an apply share.
 pub(super) struct Context<'a> {
     pub registry: &'a Registry,
@@ -171,7 +174,14 @@ impl<'a> Call<'a> {
         let subject = self.subject(&record);
         let open = self.intend(&intent, IntentAction::Create, &record).await.map_err(failed)?;
         let secrets = self.context.registry.secrets();
-        let call = || self.provider.create(&evaluated.binding, &subject, secrets);
+        let call = || async {
+            match self.provider.create(&evaluated.binding, &subject, secrets).await {
+                Err(failure) if failure.kind == FailureKind::Taken => {
+                    self.taken_by_us(&evaluated.binding, &subject, failure).await
+                }
+                made => made,
+            }
+        };
         record.id = self.patiently(&intent, call).await.map_err(|failure| {
             let open = (!failure.had_no_effect()).then(|| Box::new(open));
             Error { open, ..failed(failure) }
@@ -180,6 +190,26 @@ impl<'a> Call<'a> {
         let ready = self.ready(&intent, &mut record).await;
         ready.map_err(|failure| failed(failure).left(&record))?;
         Ok(Done::Exists(Box::new(record)))
+    }
+
+    /// A client that loses an answer sends the call again, and is told that the name is taken: by itself.
+    /// The identifier, where the marks say so; anything else is never taken over.
+    async fn taken_by_us(
+        &self,
+        binding: &Data,
+        subject: &Subject,
+        refusal: Failure,
+    ) -> std::result::Result<String, Failure> {
+        for look in 0..LOOKS_AT_TAKEN {
+            if look > 0 {
+                tokio::time::sleep(self.context.patience.visible).await;
+            }
+            if let Some(found) = self.provider.read(binding, subject).await? {
+                let ours = found.owner.as_ref() == Some(&subject.owner);
+                return if ours { Ok(found.id) } else { Err(refusal) };
+            }
+        }
+        Err(refusal)
     }
 
     async fn update(&self) -> Result {

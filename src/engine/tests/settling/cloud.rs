@@ -81,6 +81,8 @@ pub enum Fault {
     /// Only where it creates: it has its effect twice, and the second answers.
     Twice,
     TwiceAndKilled,
+    /// It has its effect, is sent again below us, and the second is told that the name is taken.
+    ToldTaken,
     Refused,
 }
 
@@ -268,6 +270,9 @@ impl Sim {
                     Err(Failure::service("timed out"))
                 }
                 Some(Fault::KilledBefore) => Err(Failure::service("killed")),
+                Some(Fault::ToldTaken) => {
+                    inner.apply(&effect).and(Err(Failure::taken("the name is taken")))
+                }
                 Some(Fault::Refused) => Err(Failure::denied("not allowed")),
             };
             (fault, result)
