@@ -5,8 +5,7 @@
 
 use crate::{
     Address, Data, Failure, FailureKind, Indexed, KnownOutputs, Observation, Owner, Record,
-    Registry, State, Status, Subject, Symbol,
-    schema::Identity,
+    Registry, State, Status, Subject, Symbol, schema::Identity,
 };
 use futures::{StreamExt as _, TryStreamExt as _, stream};
 use serde::{Deserialize, Serialize};
@@ -333,9 +332,8 @@ async fn read_group(
     }
     let there = by_id.into_values().filter(|left| left.status != Status::Deleting);
     for (left, owner) in there.filter_map(|left| left.owner.clone().map(|owner| (left, owner))) {
-        let same = |s: &&Subject| {
-            s.owner.lineage == owner.lineage && s.owner.intent == owner.intent
-        };
+        let same =
+            |s: &&Subject| s.owner.lineage == owner.lineage && s.owner.intent == owner.intent;
         if let Some(subject) = subjects.iter().find(same) {
             group.twins.push((subject.owner.address, left));
         }

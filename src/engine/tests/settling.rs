@@ -56,7 +56,7 @@ async fn what_cannot_be_decided_holds_back_only_itself_and_what_depends_on_it() 
     let said = &failed.failure.message;
     assert!(said.contains("look for a sim.Tagged called `prod-a`"), "{said}");
     assert_eq!(outcome.skipped, [at("c")]);
-    let state = bench.state();
+    let state = bench.state().await;
     assert!(state.resources.contains_key(&at("b")));
     assert_eq!(state.open.len(), 1);
     let plan = bench.plan(&graph).await.unwrap();
@@ -96,7 +96,7 @@ async fn what_lands_after_it_was_settled_is_found_by_a_later_run() {
             let wanted = if destroys { Graph::empty(STACK) } else { graph.clone() };
             bench.run(&wanted).await;
             bench.sim.calm();
-            assert_eq!(bench.state().watched.len(), 1, "{kind}");
+            assert_eq!(bench.state().await.watched.len(), 1, "{kind}");
             bench.converge(&wanted).await;
             assert_eq!(bench.sim.items().len(), usize::from(!destroys), "{kind}");
         }

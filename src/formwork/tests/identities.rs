@@ -4,7 +4,8 @@
 use formwork_engine::{Identity, Schema};
 use std::path::Path;
 
-const BEGIN: &str = "<!-- identities: written by `WRITE=1 cargo test --workspace --test identities` -->\n";
+const BEGIN: &str =
+    "<!-- identities: written by `WRITE=1 cargo test --workspace --test identities` -->\n";
 const END: &str = "<!-- end of identities -->\n";
 
 fn row(schema: &Schema) -> String {

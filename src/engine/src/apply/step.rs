@@ -10,7 +10,8 @@ use crate::{
 use tokio::sync::mpsc;
 
 /// What a person does about a creation that can't be decided.
-const UNDECIDED: &str = "nothing that depends on it was begun; once the service can be asked, apply again";
+const UNDECIDED: &str =
+    "nothing that depends on it was begun; once the service can be asked, apply again";
 
 /// Looks at who has a name that is taken: what was just created may not show at once.
 const LOOKS_AT_TAKEN: usize = 2;
@@ -355,7 +356,7 @@ impl<'a> Call<'a> {
     ) -> std::result::Result<Intent, Failure> {
         let (id, address, record) = (id.to_owned(), self.address(), record.clone());
         let deposes = action == IntentAction::Create && self.step.creates_first();
-let intent = Intent { id, address, action, record, deposes };
+        let intent = Intent { id, address, action, record, deposes };
         self.context.journal(Entry::Intent(intent.clone())).await?;
         Ok(intent)
     }

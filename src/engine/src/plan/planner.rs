@@ -15,7 +15,8 @@ use std::collections::{BTreeMap, BTreeSet};
 /// The longest physical name of kinds that aren't identified by their name.
 const LONGEST_NAME: usize = 63;
 /// Said of what an earlier run may have created, before any apply has looked.
-const UNSETTLED: &str = "a run that was cut off may have created it: the next apply finds out first";
+const UNSETTLED: &str =
+    "a run that was cut off may have created it: the next apply finds out first";
 
 /// Compares desired, recorded and observed. `others` are the states of the other stacks, for imports.
 pub fn plan(

@@ -152,11 +152,14 @@ impl Inner {
                     let taken = || Failure::taken(format!("{id} is taken"));
                     return if same { Ok(id.clone()) } else { Err(taken()) };
                 }
-                if let Some(missing) = item.references().iter().find(|r| !self.items.contains_key(*r))
+                if let Some(missing) =
+                    item.references().iter().find(|r| !self.items.contains_key(*r))
                 {
                     return Err(Failure::invalid(format!("{id} refers to {missing}, not there")));
                 }
-                if let Some(host) = item.host.as_ref().filter(|host| !self.items.contains_key(*host)) {
+                if let Some(host) =
+                    item.host.as_ref().filter(|host| !self.items.contains_key(*host))
+                {
                     return Err(Failure::unreachable(format!("{host} isn't there")));
                 }
                 self.log.push(format!("create {id}"));
@@ -171,7 +174,9 @@ impl Inner {
                         return Err(Failure::invalid(format!("{fixed} of {id} is fixed")));
                     }
                 }
-                if let Some(missing) = new.references().iter().find(|r| !self.items.contains_key(*r)) {
+                if let Some(missing) =
+                    new.references().iter().find(|r| !self.items.contains_key(*r))
+                {
                     return Err(Failure::invalid(format!("{id} refers to {missing}, not there")));
                 }
                 self.log.push(format!("update {id}"));
@@ -259,7 +264,9 @@ impl Sim {
                 Some(Fault::Twice | Fault::TwiceAndKilled) => {
                     let first = inner.apply(&effect);
                     match (&effect, &first) {
-                        (Effect::Create(id, item), Ok(_)) if item.owner.is_some() && !item.is_named() => {
+                        (Effect::Create(id, item), Ok(_))
+                            if item.owner.is_some() && !item.is_named() =>
+                        {
                             inner.apply(&Effect::Create(format!("{id}-again"), item.clone()))
                         }
                         _ => first,
@@ -385,9 +392,10 @@ impl Kind {
 
     fn all(&self, host: Option<&str>) -> Vec<Observation> {
         let mut inner = self.sim.lock();
-        let mine = inner.items.iter_mut().filter(|(_, item)| {
-            item.kind == self.schema.kind && item.host.as_deref() == host
-        });
+        let mine = inner
+            .items
+            .iter_mut()
+            .filter(|(_, item)| item.kind == self.schema.kind && item.host.as_deref() == host);
         mine.filter_map(|(id, item)| self.observation(id, item)).collect()
     }
 

@@ -5,7 +5,7 @@ use formwork_engine::{
     apply::{self, Outcome, Patience, Quiet},
     plan::{Plan, PlanError},
     session::{self, Planning, SessionError},
-    state::LocalStore,
+    state::{Hold, Store},
     *,
 };
 use std::{
@@ -16,6 +16,7 @@ use std::{
 };
 
 pub const STACK: &str = "prod";
+static ALONE: Hold = Hold::alone();
 static NEVER: AtomicBool = AtomicBool::new(false);
 /// Applies in calm weather after which everything must be as wanted.
 const SETTLES_WITHIN: usize = 4;
@@ -24,7 +25,7 @@ const SETTLES_WITHIN: usize = 4;
 pub struct Bench {
     pub sim: Arc<Sim>,
     pub registry: Registry,
-    pub store: LocalStore,
+    pub store: Store,
     _dir: tempfile::TempDir,
 }
 
@@ -62,7 +63,7 @@ impl Bench {
         let dir = dir.unwrap();
         let sim = Arc::new(Sim::default());
         let registry = cloud::registry(&sim);
-        Self { sim, registry, store: LocalStore::new(dir.path()), _dir: dir }
+        Self { sim, registry, store: Store::folder(dir.path()).unwrap(), _dir: dir }
     }
 
     fn patience() -> Patience {
@@ -79,7 +80,7 @@ impl Bench {
 
     pub async fn plan(&self, graph: &Graph) -> Result<Plan, SessionError> {
         self.registry.check(graph).unwrap();
-        let state = session::load(&self.store, STACK)?.state;
+        let state = session::load(&self.store, STACK).await?.state;
         let planning = Planning::default();
         let planned =
             session::make_plan(&self.registry, &self.store, graph, &state, &planning).await?;
@@ -100,6 +101,7 @@ impl Bench {
             consent: plan.needs_consent().collect(),
             patience,
             reporter: &Quiet,
+            hold: &ALONE,
             stop: &NEVER,
         };
         Ok(apply::apply(&plan, held.state, &self.registry, &self.store, &options).await.unwrap())
@@ -108,7 +110,7 @@ impl Bench {
     /// Applies, until it ends or is killed.
     pub async fn run(&self, graph: &Graph) -> Ended {
         self.registry.check(graph).unwrap();
-        let protected = self.protected();
+        let protected = self.protected().await;
         let ended = tokio::select! {
             biased;
             () = self.sim.kill.notified() => Ended::Killed,
@@ -130,14 +132,14 @@ impl Bench {
     }
 
     /// The state as stored and with its journals; panics where it can't be read.
-    pub fn state(&self) -> State {
-        session::load(&self.store, STACK).unwrap().state
+    pub async fn state(&self) -> State {
+        session::load(&self.store, STACK).await.unwrap().state
     }
 
     /// What the state protects and exists.
-    fn protected(&self) -> BTreeSet<String> {
+    async fn protected(&self) -> BTreeSet<String> {
         let there = self.sim.items();
-        let state = self.state();
+        let state = self.state().await;
         let records = state.resources.into_values().filter(|record| record.protect);
         records.map(|record| record.id).filter(|id| there.contains_key(id)).collect()
     }
@@ -151,7 +153,7 @@ impl Bench {
             state.resources.get_mut(address).unwrap().protect = false;
         }
         state.serial += 1;
-        self.store.write(&state).unwrap();
+        self.store.write(&state).await.unwrap();
     }
 
     /// Applies in calm weather until all is as wanted, and holds the cloud to the state.
@@ -167,7 +169,7 @@ impl Bench {
             let done = matches!(&ended, Ended::Ran(outcome) if outcome.succeeded());
             history.push(ended);
             // What reads hid from settling, a later run finds.
-            if done && (revealed || self.state().watched.is_empty()) {
+            if done && (revealed || self.state().await.watched.is_empty()) {
                 self.check(graph).await;
                 return;
             }
@@ -182,7 +184,7 @@ impl Bench {
         let plan = self.plan(graph).await.unwrap();
         let changes: Vec<_> = plan.changes().map(|step| (step.address, step.action)).collect();
         assert!(!plan.has_changes(), "a second plan isn't empty: {changes:?}");
-        let state = self.state();
+        let state = self.state().await;
         let known: BTreeMap<String, Address> =
             state.resources.iter().map(|(address, record)| (record.id.clone(), *address)).collect();
         let there: BTreeSet<String> = self.sim.items().into_keys().collect();
@@ -192,6 +194,6 @@ impl Bench {
         assert!(missing.is_empty(), "not there: {missing:?}");
         assert_eq!(known.len(), state.resources.len(), "one thing, two addresses");
         assert!(state.deposed.is_empty() && state.open.is_empty(), "{state:?}");
-        assert_eq!(self.store.journals(STACK).unwrap(), []);
+        assert_eq!(self.store.journals(STACK).await.unwrap(), []);
     }
 }

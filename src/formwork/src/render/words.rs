@@ -45,8 +45,7 @@ pub(super) fn counts(plan: &Plan) -> String {
     let old = |step: &&Step| !step.action.is_change() && !step.deposed.is_empty();
     let old = plan.changes().filter(old).count();
     let held = plan.changes().filter(|step| step.blocked.is_some()).count();
-    let more =
-        [(old, "old self to delete"), (plan.moves.len(), "to move"), (held, "held back")];
+    let more = [(old, "old self to delete"), (plan.moves.len(), "to move"), (held, "held back")];
     let more = more.into_iter().filter(|(count, _)| *count > 0);
     let counts: Vec<String> =
         counts.into_iter().chain(more.map(|(count, what)| format!("{count} {what}"))).collect();
