@@ -11,6 +11,7 @@ extern crate self as formwork_engine;
 mod address;
 pub mod apply;
 mod data;
+pub mod drift;
 mod expr;
 mod graph;
 pub mod plan;

@@ -242,3 +242,54 @@ async fn what_a_run_did_that_lost_its_serial_to_another_is_known_all_the_same() 
     world.apply(&both).await;
     assert_eq!(world.cloud.ids("mem.Host").len(), 1, "the host of the second run is no orphan");
 }
+
+#[tokio::test]
+async fn drift_is_told_from_the_state_alone() {
+    let world = World::new();
+    let told = || async { drift::drift(&world.registry, &world.store, "prod").await.unwrap() };
+    assert_eq!(told().await, None, "there is no such stack");
+    world.apply(&Wanted::default().graph()).await;
+    let clean = told().await.unwrap();
+    assert!(clean.is_empty() && clean.resources == 3 && clean.reads > 0);
+    let hosts = world.cloud.ids("mem.Host");
+    {
+        let mut items = world.cloud.items.lock().unwrap();
+        items.get_mut(&hosts[0]).unwrap().fields.insert("size".into(), 9.into());
+        items.remove(&hosts[1]);
+    }
+    let seen: Vec<String> = told()
+        .await
+        .unwrap()
+        .differences
+        .iter()
+        .map(|difference| match &difference.what {
+            drift::What::Changed(changes) => format!(
+                "{} {} {:?} {:?}",
+                difference.address,
+                changes[0].path,
+                changes[0].recorded.as_ref().map(Data::plain_json),
+                changes[0].found.as_ref().map(Data::plain_json)
+            ),
+            other => format!("{} {other:?}", difference.address),
+        })
+        .collect();
+    let expected = [r#"prod/host-0 size Some("1") Some("9")"#, "prod/host-1 Gone"];
+    assert_eq!(seen, expected);
+    assert!(world.store.holder("prod").await.unwrap().is_none());
+}
+
+#[tokio::test]
+async fn what_others_may_change_is_no_drift() {
+    let world = World::new();
+    let mut s = Stack::new("prod");
+    s.bind("mem", serde_json::json!({}));
+    s.add("net", support::Network::new().cidr("10.0.0.0/16").label("a").ignore("label"));
+    world.apply(&s.finish().unwrap()).await;
+    let id = world.cloud.ids("mem.Network").remove(0);
+    let change = |label: &str| {
+        let mut items = world.cloud.items.lock().unwrap();
+        items.get_mut(&id).unwrap().fields.insert("label".into(), label.into());
+    };
+    change("b");
+    assert!(drift::drift(&world.registry, &world.store, "prod").await.unwrap().unwrap().is_empty());
+}

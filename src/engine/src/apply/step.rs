@@ -157,6 +157,7 @@ impl<'a> Call<'a> {
             dependencies: self.step.dependencies.clone(),
             protect: self.step.options.protect,
             retain: self.step.options.retain,
+            ignore: self.step.options.ignore.clone(),
             generation: generation(self.step),
             ..base
         }
@@ -285,6 +286,7 @@ impl<'a> Call<'a> {
             inputs: evaluated.inputs,
             dependencies: self.step.dependencies.clone(),
             retain: self.step.options.retain,
+            ignore: self.step.options.ignore.clone(),
             ..record
         };
         if let Some(seen) = &self.step.observed {

@@ -118,6 +118,16 @@ pub struct Observation {
     pub owner: Option<Owner>,
 }
 
+/// Who changed something, where a service keeps that.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Author {
+    /// As the service knows them, such as a field manager.
+    pub who: String,
+    /// When they last did, in RFC 3339.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub when: Option<String>,
+}
+
 /// A kind of resource, as the engine works with it.
 pub trait Provider: Send + Sync {
     fn schema(&self) -> &'static Schema;
@@ -146,6 +156,17 @@ pub trait Provider: Send + Sync {
         binding: &'a Data,
         subject: &'a Subject,
     ) -> BoxFuture<'a, Result<Option<Observation>, Failure>>;
+
+    /// Who could have changed these paths of one that exists, beside us; nothing where the service
+    /// doesn't tell.
+    fn authors<'a>(
+        &'a self,
+        _binding: &'a Data,
+        _subject: &'a Subject,
+        _paths: &'a [String],
+    ) -> BoxFuture<'a, Result<Vec<(String, Author)>, Failure>> {
+        Box::pin(std::future::ready(Ok(vec![])))
+    }
 
     /// Creates it and answers its identifier, without waiting until it is ready.
     fn create<'a>(

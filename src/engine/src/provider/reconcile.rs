@@ -1,6 +1,6 @@
 //! The typed side of a kind: what a resource file implements.
 
-use super::{Failure, Observation, Provider, Status, Subject};
+use super::{Author, Failure, Observation, Provider, Status, Subject};
 use crate::{Data, Expr, Owner, Resource, Schema, Secrets, schema::Nature};
 use futures::future::BoxFuture;
 use std::{
@@ -113,6 +113,15 @@ pub trait Reconcile: Resource {
         cloud: &Self::Cloud,
         subject: &Subject,
     ) -> impl Future<Output = Result<(), Failure>> + Send;
+
+    /// Who could have changed these paths of it, beside us; nothing where the service doesn't tell.
+    fn authors(
+        _: &Self::Cloud,
+        _: &Subject,
+        _: &[String],
+    ) -> impl Future<Output = Result<Vec<(String, Author)>, Failure>> + Send {
+        std::future::ready(Ok(vec![]))
+    }
 
     /// The outputs marked `#[predicted]`, from what is known beforehand.
     fn predict(_: &Prediction<'_>) -> BTreeMap<&'static str, String> {
@@ -236,6 +245,18 @@ impl<R: Reconcile> Provider for Typed<R> {
         Box::pin(async move {
             let connection = self.connections.get(binding).await?;
             R::read(connection.cloud()?, subject).await?.map(Self::observation).transpose()
+        })
+    }
+
+    fn authors<'a>(
+        &'a self,
+        binding: &'a Data,
+        subject: &'a Subject,
+        paths: &'a [String],
+    ) -> BoxFuture<'a, Result<Vec<(String, Author)>, Failure>> {
+        Box::pin(async move {
+            let connection = self.connections.get(binding).await?;
+            R::authors(connection.cloud()?, subject, paths).await
         })
     }
 

@@ -199,6 +199,7 @@ impl Record {
             dependencies: Default::default(),
             protect: false,
             retain: false,
+            ignore: vec![],
             ready: false,
             generation: 0,
         }

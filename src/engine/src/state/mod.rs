@@ -14,7 +14,7 @@ pub use lease::{Hold, Terms};
 pub use seal::{IdentityFile, Keyring, Passphrase, Seal, SealError};
 pub use store::{KEPT_VERSIONS, Store, Version};
 
-use crate::{Address, Data};
+use crate::{Address, Data, Symbol};
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -176,6 +176,9 @@ pub struct Record {
     pub protect: bool,
     #[serde(default)]
     pub retain: bool,
+    /// Fields that others may change: never compared after creation.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub ignore: Vec<Symbol>,
     /// Whether it was seen ready after its creation.
     #[serde(default)]
     pub ready: bool,
