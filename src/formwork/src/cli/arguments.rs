@@ -1,6 +1,6 @@
 //! The commands and their arguments.
 
-use super::{scope, state, store};
+use super::{drift, scope, state, store};
 use crate::Program;
 use clap::{Arg, ArgAction, Command, builder::PossibleValuesParser, value_parser};
 use std::path::PathBuf;
@@ -15,6 +15,7 @@ pub(crate) fn command(program: &Program) -> Command {
         .subcommand(plan(program))
         .subcommand(apply(program))
         .subcommand(destroy())
+        .subcommand(drift::command())
         .subcommand(emit(program))
         .subcommand(state::command())
         .subcommand(state::unlock::command())

@@ -2,6 +2,7 @@
 
 mod apply;
 mod arguments;
+mod drift;
 mod error;
 mod graph;
 mod kube;
@@ -79,6 +80,7 @@ fn run(program: &Program, matches: &clap::ArgMatches) -> Result<Ended, CliError>
         match command {
             "plan" => plan::run(program, matches).await,
             "apply" => apply::apply(program, matches).await,
+            "drift" => drift::run(matches).await,
             "destroy" => apply::destroy(matches).await,
             "rehearse" => rehearse::run(matches).await,
             "state" => state::run(matches).await,

@@ -43,6 +43,6 @@ fn escape(text: &str) -> String {
 }
 
 /// A line inside a fence: no line break and no fence of its own.
-fn fenced(text: &str) -> String {
+pub(super) fn fenced(text: &str) -> String {
     text.replace('\n', "⏎").replace("```", "`\u{200b}``")
 }

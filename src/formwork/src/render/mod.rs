@@ -1,5 +1,6 @@
 //! Plans and outcomes as people and programs read them.
 
+pub(crate) mod drift;
 mod json;
 mod markdown;
 mod text;

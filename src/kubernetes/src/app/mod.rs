@@ -7,6 +7,7 @@
 //! everything is found again without any state, and what is no longer wanted is pruned.
 
 mod apply;
+mod authors;
 mod compare;
 mod holes;
 mod key;
@@ -26,8 +27,8 @@ use crate::{
     cluster::{Cluster, Connection},
 };
 use formwork_engine::{
-    Change, Data, Expr, Failure, Found, Outputs, Prediction, Reconcile, Resource, Secret, Secrets,
-    Subject,
+    Author, Change, Data, Expr, Failure, Found, Outputs, Prediction, Reconcile, Resource, Secret,
+    Secrets, Subject,
 };
 use serde::{Deserialize, Serialize};
 use std::{collections::BTreeMap, path::Path};
@@ -132,6 +133,14 @@ impl Reconcile for App {
         let apps = wanted.iter().map(|subject| observe::app(cloud, subject)).collect();
         let apps: Vec<Option<_>> = side_by_side(apps).await?;
         Ok(apps.into_iter().flatten().collect())
+    }
+
+    async fn authors(
+        cloud: &Connection,
+        subject: &Subject,
+        paths: &[String],
+    ) -> Result<Vec<(String, Author)>, Failure> {
+        authors::authors(cloud, subject, paths).await
     }
 
     async fn create(

@@ -151,6 +151,19 @@ pub async fn app(cluster: &Connection, subject: &Subject) -> Result<Option<Found
     }))
 }
 
+/// Everything of an App that is there, by key.
+pub async fn objects(
+    cluster: &Connection,
+    subject: &Subject,
+) -> Result<BTreeMap<String, Json>, Failure> {
+    let (namespace, wanted) = (namespace(subject)?, wanted(&subject.inputs));
+    let kinds = wanted.values().map(Gvk::of).collect();
+    let live = live(cluster, &subject.owner, namespace, &kinds).await?;
+    let all = live.objects.iter().map(|(_, object)| object).chain(&live.namespace);
+    let matched = matched(&wanted, namespace, all);
+    Ok(matched.into_iter().map(|(key, object)| (key, object.clone())).collect())
+}
+
 /// Live objects by key. Of generations of one name the wanted one has the key, else the newest; the
 /// others have keys of their own.
 fn matched<'a>(
