@@ -64,9 +64,7 @@ impl Context<'_> {
         if let Some(why) = &step.blocked {
             return Err(failed("settle")(Failure::invalid(why.clone()).hint(UNDECIDED)));
         }
-        let provider = self.registry.get(&step.kind).ok_or_else(|| {
-            failed("apply")(Failure::invalid(format!("no kind {} in this program", step.kind)))
-        })?;
+        let provider = self.provider(&step.kind).map_err(failed("apply"))?;
         let call = Call { context: self, step, provider };
         match (phase, step.action) {
             (Phase::Destroy, _) => call.announced(call.destroy()).await,
@@ -75,6 +73,11 @@ impl Context<'_> {
             (_, Action::Update) => call.announced(call.update()).await,
             _ => call.announced(call.create()).await,
         }
+    }
+
+    fn provider(&self, kind: &str) -> std::result::Result<&dyn Provider, Failure> {
+        let unknown = || Failure::invalid(format!("no kind {kind} in this program"));
+        self.registry.get(kind).ok_or_else(unknown)
     }
 
     async fn journal(&self, entry: Entry) -> std::result::Result<(), Failure> {
@@ -343,10 +346,12 @@ impl<'a> Call<'a> {
     async fn delete(&self, record: &Record) -> std::result::Result<String, Failure> {
         let intent = uuid::Uuid::now_v7().to_string();
         let subject = self.subject(record);
+        // What is deleted may be of another kind than what takes its place.
+        let provider = self.context.provider(&record.kind)?;
         self.intend(&intent, IntentAction::Delete, record).await?;
-        let call = || self.provider.delete(&record.binding, &subject);
+        let call = || provider.delete(&record.binding, &subject);
         self.patiently(&intent, call).await?;
-        self.gone(record, &subject).await?;
+        self.gone(provider, record, &subject).await?;
         Ok(intent)
     }
 
@@ -485,10 +490,15 @@ impl<'a> Call<'a> {
     }
 
     /// Waits until the resource is gone.
-    async fn gone(&self, record: &Record, subject: &Subject) -> std::result::Result<(), Failure> {
+    async fn gone(
+        &self,
+        provider: &dyn Provider,
+        record: &Record,
+        subject: &Subject,
+    ) -> std::result::Result<(), Failure> {
         let patience = self.context.patience;
         let mut pauses = patience.pauses(patience.gone);
-        while let Some(found) = self.provider.read(&record.binding, subject).await? {
+        while let Some(found) = provider.read(&record.binding, subject).await? {
             let status = match found.status {
                 Status::Failed(why) => {
                     return Err(Failure::invalid(format!("deleting it failed: {why}")));

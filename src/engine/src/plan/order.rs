@@ -41,6 +41,18 @@ fn destroys_last(step: &Step) -> bool {
     destroys(step) && ensures(step) && (step.creates_first() || step.action != Action::Replace)
 }
 
+/// Whether a step waits for another to be ensured, however indirectly.
+fn needs(plan: &Plan, step: Address, other: Address) -> bool {
+    let (mut left, mut seen) = (vec![step], BTreeSet::new());
+    while let Some(step) = left.pop().and_then(|address| plan.steps.get(&address)) {
+        if step.dependencies.contains(&other) {
+            return true;
+        }
+        left.extend(step.dependencies.iter().filter(|address| seen.insert(**address)));
+    }
+    false
+}
+
 impl Operations {
     /// - Ensuring waits for what it depends on to be ensured, or only to exist where that is enough, and
     ///   for its own old self to be destroyed, unless that goes last.
@@ -99,9 +111,10 @@ impl Operations {
                 }
                 if destroys(step) {
                     wait((*dependency, Phase::Destroy), destroy);
-                } else if !ensured(dependency) {
-                    // A kept or updated one lets go of a deleted dependency; a replaced dependency is
-                    // destroyed before, since the update needs its new self.
+                } else if !ensured(dependency) || !needs(plan, *address, *dependency) {
+                    // A kept or updated one lets go of a deleted dependency, and of a replaced one that it
+                    // has no more to do with; one that it needs is destroyed before, since the update
+                    // needs its new self.
                     wait((*dependency, Phase::Destroy), ensure);
                 }
             }

@@ -195,6 +195,9 @@ impl Planner<'_> {
                 step.reasons.push(format!("it was a {}", record.kind));
                 self.replace(&mut step, provider);
             }
+            (Some(record), _) if self.left_host(&step, record).is_some() => {
+                self.follow_host(&mut step, provider);
+            }
             (Some(_), Some(Reading::Absent)) => {
                 step.reasons.push("it is gone: something outside of formwork deleted it".into());
                 self.create(&mut step, provider);
@@ -205,6 +208,7 @@ impl Planner<'_> {
             }
         }
         self.trigger(&mut step, provider);
+        self.goes_with_its_host(&mut step, provider);
         self.check_name(node, &step, schema)?;
         self.hold_back(&mut step);
         Ok(Some(step))
@@ -319,6 +323,56 @@ impl Planner<'_> {
         Ok(())
     }
 
+    /// The hosts of this stack that a resource lives on, as wanted now.
+    fn hosts(&self, step: &Step) -> BTreeSet<Address> {
+        let is_host = |address: &Address| {
+            let node = self.world.graph.node(*address);
+            let schema = node.and_then(|node| self.world.registry.schema(&node.kind));
+            schema.is_some_and(|schema| schema.hosts)
+        };
+        let through = step.binding.refs().into_iter().map(|(node, _)| node);
+        through.filter(is_host).collect()
+    }
+
+    /// The host that a resource lives on by its record, where it is to live on another one.
+    fn left_host(&self, step: &Step, record: &Record) -> Option<Address> {
+        let hosts = self.hosts(step);
+        if hosts.is_empty() || hosts.iter().any(|host| record.dependencies.contains(host)) {
+            return None;
+        }
+        let is_host = |address: &&Address| {
+            let record = self.world.state.resources.get(address);
+            let schema = record.and_then(|record| self.world.registry.schema(&record.kind));
+            schema.is_some_and(|schema| schema.hosts)
+        };
+        record.dependencies.iter().find(is_host).copied()
+    }
+
+    /// A resource that moves to another host is deleted where it is, unless it is gone with that host.
+    fn follow_host(&self, step: &mut Step, provider: &dyn Provider) {
+        let record = step.recorded.as_ref();
+        let Some(left) = record.and_then(|record| self.left_host(step, record)) else { return };
+        if self.observed.get(left) == Some(&Reading::Absent) {
+            step.reasons.push(format!("it is gone with `{left}`, which it lived on"));
+            return self.create(step, provider);
+        }
+        step.reasons.push(format!("it doesn't live on `{left}` any more"));
+        self.replace(step, provider);
+    }
+
+    /// A host that is replaced takes along what lives on it.
+    fn goes_with_its_host(&self, step: &mut Step, provider: &dyn Provider) {
+        if !matches!(step.action, Action::Keep | Action::Update) {
+            return;
+        }
+        let replaced = |address: &Address| {
+            self.steps.get(address).is_some_and(|host| host.action == Action::Replace)
+        };
+        let Some(host) = self.hosts(step).into_iter().find(replaced) else { return };
+        step.reasons.push(format!("`{host}`, which it lives on, is replaced"));
+        self.replace(step, provider);
+    }
+
     /// Replaces what is to be replaced whatever it looks like.
     fn trigger(&self, step: &mut Step, provider: &dyn Provider) {
         if !matches!(step.action, Action::Keep | Action::Update) {
@@ -404,7 +458,10 @@ impl Planner<'_> {
 
     fn replace(&self, step: &mut Step, provider: &dyn Provider) {
         step.action = Action::Replace;
-        step.needs_consent = provider.schema().stateful;
+        // It may have been of another kind, whose data is what would be lost.
+        let kind = step.recorded.as_ref().map(|record| record.kind.as_str());
+        let before = kind.and_then(|kind| self.world.registry.schema(kind));
+        step.needs_consent = before.unwrap_or(provider.schema()).stateful;
         if step.changes.is_empty() {
             step.changes = creation(provider.schema(), &step.planned);
         }

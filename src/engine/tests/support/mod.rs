@@ -177,6 +177,9 @@ macro_rules! kind {
                         if has_children {
                             return Err(Failure::invalid(format!("{id} has children")));
                         }
+                        if items.get(&id).is_some_and(|item| item.kind != $kind) {
+                            return Err(Failure::invalid(format!("{id} is no {}", $kind)));
+                        }
                         items.remove(&id);
                         Ok(())
                     })
