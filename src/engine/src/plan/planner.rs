@@ -32,7 +32,7 @@ pub fn plan(
         observed,
         scope,
         covered,
-        created_first: created_first(world.graph),
+        created_first: created_first(world.graph, world.state),
         steps: BTreeMap::new(),
         imports: BTreeMap::new(),
     };
@@ -94,16 +94,19 @@ struct Planner<'a> {
     imports: BTreeMap<String, BTreeMap<String, Data>>,
 }
 
-/// What is created before its old self is deleted: whatever says so, and all that it depends on, since
-/// that can't go before the old self that stands on it.
-fn created_first(graph: &Graph) -> BTreeSet<Address> {
+/// What is created before its old self is deleted: whatever says so, and all that it depends on, or
+/// depended on, since that can't go before the old self that stands on it.
+fn created_first(graph: &Graph, state: &State) -> BTreeSet<Address> {
     let by_address: BTreeMap<Address, &Node> =
         graph.nodes.iter().map(|node| (node.address, node)).collect();
     let says_so = graph.nodes.iter().filter(|node| node.options.create_before_destroy);
     let mut found: BTreeSet<Address> = says_so.map(|node| node.address).collect();
     let mut left: Vec<Address> = found.iter().copied().collect();
     while let Some(node) = left.pop().and_then(|address| by_address.get(&address)) {
-        let own = node.dependencies().into_iter().filter(|a| by_address.contains_key(a));
+        let recorded = state.resources.get(&node.address).map(|record| &record.dependencies);
+        let stands_on =
+            node.dependencies().into_iter().chain(recorded.into_iter().flatten().copied());
+        let own = stands_on.filter(|address| by_address.contains_key(address));
         left.extend(own.filter(|address| found.insert(*address)));
     }
     found
@@ -191,7 +194,9 @@ impl Planner<'_> {
         match (&step.recorded, reading) {
             (None, _) if self.adopted(node).is_some() => self.adopt(node, &mut step, provider)?,
             (None, _) => self.create(&mut step, provider),
-            (Some(record), _) if record.kind != node.kind => {
+            (Some(record), reading)
+                if record.kind != node.kind && reading != Some(&Reading::Absent) =>
+            {
                 step.reasons.push(format!("it was a {}", record.kind));
                 self.replace(&mut step, provider);
             }

@@ -309,8 +309,12 @@ impl Provider for Kind {
                 let one = |s: &Subject| s.id.as_ref() == Some(id) || any(s);
                 thing.kind == self.schema.kind && thing.on == host && wanted.iter().any(one)
             };
-            let ids: Vec<String> =
-                world.things.iter().filter(|(id, t)| asked(id, t)).map(|(i, _)| i.clone()).collect();
+            let ids: Vec<String> = world
+                .things
+                .iter()
+                .filter(|(id, t)| asked(id, t))
+                .map(|(i, _)| i.clone())
+                .collect();
             Ok(ids.iter().filter_map(|id| self.see(&mut world, id)).collect())
         })
     }

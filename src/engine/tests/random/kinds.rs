@@ -19,12 +19,10 @@ const fn value() -> Field {
 const fn note() -> Field {
     Field { name: "note", ..LEAF }
 }
-/// Identifiers of others, which can't be deleted meanwhile.
+/// Identifiers of others, which can't be deleted meanwhile. One that could be changed in place would keep
+/// what it uses from being replaced, unless that is created first: the stack has to say so.
 const fn uses() -> Field {
-    Field { name: "uses", default: Some(|| serde_json::json!([])), ..LEAF }
-}
-const fn stands_on() -> Field {
-    Field { flags: FIXED, ..uses() }
+    Field { name: "uses", default: Some(|| serde_json::json!([])), flags: FIXED, ..LEAF }
 }
 /// The host that it lives on.
 const fn on() -> Field {
@@ -63,8 +61,8 @@ const BASE: Schema = Schema {
 
 schemas! {
     NET = "mem.Net", Identity::Tag, [fixed(), value(), note(), uses()], [ID, NAME, BANNER];
-    GATE = "mem.Gate", Identity::Token, [fixed(), value(), note(), stands_on()], [ID, BANNER];
-    STORE = "mem.Store", Identity::Name(40), [fixed(), value(), note(), stands_on()], [ID, NAME, BANNER, ENDPOINT], stateful;
+    GATE = "mem.Gate", Identity::Token, [fixed(), value(), note(), uses()], [ID, BANNER];
+    STORE = "mem.Store", Identity::Name(40), [fixed(), value(), note(), uses()], [ID, NAME, BANNER, ENDPOINT], stateful;
     CLUSTER = "mem.Cluster", Identity::Name(40), [fixed(), value(), note(), uses()], [ID, NAME, BANNER, ENDPOINT], hosts;
     APP = "mem.App", Identity::Key, [fixed(), value(), note(), uses(), on()], [ID];
     DATABASE = "mem.Database", Identity::Name(63), [fixed(), value(), note(), uses(), on()], [ID], stateful;

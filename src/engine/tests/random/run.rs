@@ -37,7 +37,7 @@ pub enum Ended {
 }
 
 fn patience() -> Patience {
-    let (none, short) = (Duration::ZERO, Duration::from_millis(20));
+    let (none, short) = (Duration::ZERO, Duration::from_millis(500));
     Patience {
         first_pause: none,
         longest_pause: none,
@@ -93,11 +93,11 @@ impl Team {
             SessionError::Plan(error) => panic!("can't be planned: {error}"),
             other => Ended::Failed(other.to_string()),
         };
-        let held =
-            match session::hold(&self.registry, &self.store, &graph.stack, &patience()).await {
-                Ok(held) => held,
-                Err(error) => return failed(error),
-            };
+        let held = match session::hold(&self.registry, &self.store, &graph.stack, &patience()).await
+        {
+            Ok(held) => held,
+            Err(error) => return failed(error),
+        };
         let planning = Planning::default();
         let planned =
             session::make_plan(&self.registry, &self.store, graph, &held.state, &planning).await;
@@ -154,6 +154,8 @@ impl Team {
         let (Outside::Change { which } | Outside::Delete { which }) = what else { return };
         let Some(id) = ids.get(which % ids.len().max(1)) else { return };
         match what {
+            // The service refuses it to anybody while it is in use.
+            Outside::Delete { .. } if world.things.values().any(|t| t.uses.contains(id)) => {}
             Outside::Delete { .. } => {
                 world.things.remove(id);
                 world.things.retain(|_, thing| thing.on.as_ref() != Some(id));

@@ -25,9 +25,8 @@ const CALLS: usize = 48;
 pub struct Spec {
     /// It has another kind than usual.
     odd: bool,
-    /// It has its other name; `moved` says that it is the same resource.
+    /// It has its other name, as the same resource.
     renamed: bool,
-    moved: bool,
     fixed: u8,
     value: u8,
     uses: Vec<usize>,
@@ -44,7 +43,6 @@ impl fmt::Debug for Spec {
         let flags = [
             (self.odd, "odd"),
             (self.renamed, "renamed"),
-            (self.moved, "moved"),
             (self.protect, "protected"),
             (self.created_first, "first"),
         ];
@@ -89,15 +87,14 @@ fn spec() -> impl Strategy<Value = Spec> {
     let rare = || prop::bool::weighted(0.08);
     let other = 0..NODES.len();
     (
-        (rare(), rare(), any::<bool>(), 0..5_u8, 0..3_u8),
+        (rare(), rare(), 0..5_u8, 0..3_u8),
         (collection::vec(other.clone(), 0..3), prop::option::of(other), 0..2_usize),
         (rare(), prop::bool::weighted(0.2)),
     )
-        .prop_map(|((odd, renamed, moved, fixed, value), (uses, note, on), (protect, first))| {
+        .prop_map(|((odd, renamed, fixed, value), (uses, note, on), (protect, first))| {
             Spec {
                 odd,
                 renamed,
-                moved,
                 // Mostly the same, so that most edits are no replacements.
                 fixed: fixed / 4,
                 value,
@@ -141,9 +138,8 @@ pub fn life(faults: bool) -> impl Strategy<Value = Vec<Edit>> {
     let most = if faults { 3 } else { 0 };
     let run = collection::btree_map(0..CALLS, fault(), 1..4);
     let runs = collection::vec(run, 0..=most);
-    let edit = (wanted(), outside(), runs, 0..3_usize).prop_map(
-        |(wanted, outside, runs, slowness)| Edit { wanted, outside, runs, slowness },
-    );
+    let edit = (wanted(), outside(), runs, 0..3_usize)
+        .prop_map(|(wanted, outside, runs, slowness)| Edit { wanted, outside, runs, slowness });
     collection::vec(edit, 1..4)
 }
 
@@ -188,7 +184,8 @@ pub fn graph(wanted: &Specs, open: bool) -> Graph {
             schema.output(name).map(|_| output(*address, name))
         };
         // What lives on a host isn't referred to: it may be gone with it.
-        let used = spec.uses.iter().filter(|of| before.get(of).is_some_and(|b| b.1.binding().is_none()));
+        let used =
+            spec.uses.iter().filter(|of| before.get(of).is_some_and(|b| b.1.binding().is_none()));
         let mut used: Vec<&usize> = used.collect();
         used.sort();
         used.dedup();
@@ -203,7 +200,7 @@ pub fn graph(wanted: &Specs, open: bool) -> Graph {
             protect: spec.protect && !open,
             // What is found by its key can't be there twice.
             create_before_destroy: spec.created_first && schema.identity != Identity::Key,
-            renamed_from: (spec.renamed && spec.moved).then(|| Symbol::new(old)),
+            renamed_from: Some(Symbol::new(old)),
             ..Options::default()
         };
         let kind = schema.kind.to_owned();
