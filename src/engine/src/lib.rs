@@ -16,6 +16,7 @@ mod expr;
 mod graph;
 pub mod plan;
 mod provider;
+pub mod rebuild;
 pub mod refresh;
 mod resource;
 mod schema;

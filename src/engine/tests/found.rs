@@ -28,7 +28,9 @@ async fn what_changes_its_kind_is_deleted_as_what_it_was() {
     let plan = world.plan(&host_or_network(false)).await.unwrap();
     assert_eq!(plan.count(Action::Replace), 1);
     assert_eq!(plan.needs_consent().count(), 1, "the host's data is lost");
+    world.log();
     world.apply(&host_or_network(false)).await;
+    assert_eq!(world.log(), ["delete it", "create it"]);
     assert!(world.cloud.ids("mem.Host").is_empty());
     let plan = world.plan(&host_or_network(true)).await.unwrap();
     assert_eq!(plan.needs_consent().count(), 0);

@@ -1,7 +1,7 @@
 //! Finding wanted resources by few calls: by the tags of their owners, and what lost them by its id.
 
 use aws_sdk_ec2::types::Filter;
-use formwork_engine::{Failure, Subject, TAG_INTENT, TAG_LINEAGE};
+use formwork_engine::{Failure, Subject, TAG_ADDRESS, TAG_INTENT, TAG_LINEAGE};
 use std::{
     collections::{BTreeSet, HashSet},
     future::Future,
@@ -28,10 +28,16 @@ where
     // One that is known by its id is asked for by its id: the answer doesn't hang on its tags.
     if let [one] = wanted {
         let (name, value) = match &one.id {
-            Some(id) => (id_filter.to_owned(), id),
-            None => (format!("tag:{TAG_INTENT}"), &one.owner.intent),
+            Some(id) => (id_filter.to_owned(), id.clone()),
+            None if !one.owner.intent.is_empty() => {
+                (format!("tag:{TAG_INTENT}"), one.owner.intent.clone())
+            }
+            None if one.owner.lineage.is_empty() => {
+                (format!("tag:{TAG_ADDRESS}"), one.owner.address.to_string())
+            }
+            None => (format!("tag:{TAG_LINEAGE}"), one.owner.lineage.clone()),
         };
-        return describe(filter(name, [value])).await;
+        return describe(filter(name, [&value])).await;
     }
     let lineages: BTreeSet<&String> = wanted.iter().map(|s| &s.owner.lineage).collect();
     let mut found = vec![];

@@ -7,6 +7,10 @@ use crate::{Address, Failure, GraphError};
 pub enum PlanError {
     #[error("these resources are protected, and the plan would delete or replace them: {}", list(.0))]
     Protected(Vec<Address>),
+    #[error(
+        "these were rebuilt from what exists, nobody confirmed them, and the plan would delete or replace them: {}", list(.0)
+    )]
+    Unconfirmed(Vec<Address>),
     #[error("stack `{stack}` imports from `{from}`, which exports no `{export}`")]
     MissingExport { stack: String, from: String, export: String },
     #[error("stack `{stack}` imports from `{from}`, which has no state")]
@@ -38,6 +42,9 @@ impl PlanError {
             Self::Protected(_) => Some(
                 "take the protection off first, by an apply of its own: `.protect(false)` in the stack".into(),
             ),
+            Self::Unconfirmed(addresses) => addresses.first().map(|address| {
+                format!("look at them, then `formwork state confirm {}`", address.stack())
+            }),
             Self::MissingExport { from, .. } | Self::MissingStack { from, .. } => {
                 Some(format!("apply the stack `{from}` first"))
             }

@@ -67,6 +67,7 @@ pub fn plan(
         }
     }
     planner.check_protection()?;
+    planner.check_confirmed()?;
     planner.check_exports(others)?;
     let Planner { steps, imports, .. } = planner;
     Ok(Plan {
@@ -589,6 +590,18 @@ impl Planner<'_> {
             .map(|step| step.address)
             .collect();
         if protected.is_empty() { Ok(()) } else { Err(PlanError::Protected(protected)) }
+    }
+
+    /// What was rebuilt from what exists may be something else than it seems.
+    fn check_confirmed(&self) -> Result<(), PlanError> {
+        let goes = |step: &&Step| {
+            let present = matches!(step.action, Action::Delete | Action::Replace);
+            let present = step.recorded.iter().filter(|_| present);
+            present.chain(&step.deposed).any(|record| record.unconfirmed)
+        };
+        let unconfirmed: Vec<Address> =
+            self.steps.values().filter(goes).map(|step| step.address).collect();
+        if unconfirmed.is_empty() { Ok(()) } else { Err(PlanError::Unconfirmed(unconfirmed)) }
     }
 
     /// An export that another stack uses can't go.

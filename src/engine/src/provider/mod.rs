@@ -46,6 +46,14 @@ impl Owner {
         ]
     }
 
+    /// Whether marks are these: where this one has no intent or no lineage, whatever they are.
+    pub fn covers(&self, marks: &Owner) -> bool {
+        let same = |ours: &str, theirs: &str| ours.is_empty() || ours == theirs;
+        self.address == marks.address
+            && same(&self.lineage, &marks.lineage)
+            && same(&self.intent, &marks.intent)
+    }
+
     /// Reads the marks back from tags, where all three are there.
     pub fn from_tags<K: AsRef<str>, V: AsRef<str>>(
         tags: impl IntoIterator<Item = (K, V)>,
@@ -143,7 +151,8 @@ pub trait Provider: Send + Sync {
 
     /// Everything of this kind behind a binding, by as few calls as can be; it must hold the wanted
     /// ones if they exist, and may hold others. Of kinds that are found again by a tag or a token, a
-    /// subject without identifier and intent ([`Subject::anything`]) wants all of its lineage.
+    /// subject without identifier and intent ([`Subject::anything`]) wants all of its lineage, or where it is
+    /// the only one and tells no lineage, all of its address.
     fn list<'a>(
         &'a self,
         binding: &'a Data,

@@ -88,7 +88,7 @@ pub trait Reconcile: Resource {
             let all = Self::list(cloud, std::slice::from_ref(subject)).await?;
             Ok(all.into_iter().find(|found| match &subject.id {
                 Some(id) => found.id == *id,
-                None => found.owner.as_ref() == Some(&subject.owner),
+                None => found.owner.as_ref().is_some_and(|owner| subject.owner.covers(owner)),
             }))
         }
     }

@@ -202,6 +202,7 @@ impl Record {
             ignore: vec![],
             ready: false,
             generation: 0,
+            unconfirmed: false,
         }
     }
 }

@@ -185,6 +185,9 @@ pub struct Record {
     /// How often it was replaced by one that was created before; part of its physical name.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub generation: u32,
+    /// Rebuilt from what exists, and not confirmed by a person yet: it is neither deleted nor replaced.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub unconfirmed: bool,
 }
 
 fn is_zero(number: &u32) -> bool {

@@ -8,7 +8,7 @@ use formwork_engine::{
     apply::{self, Patience, Quiet},
     plan::{Operations, Plan, PlanError},
     session::{self, Planning, SessionError},
-    state::LocalStore,
+    state::{Hold, Store},
     *,
 };
 use std::{
@@ -17,12 +17,13 @@ use std::{
     time::Duration,
 };
 
+static ALONE: Hold = Hold::alone();
 static NEVER: AtomicBool = AtomicBool::new(false);
 
 pub struct Team {
     pub cloud: Arc<Cloud>,
     registry: Registry,
-    store: LocalStore,
+    store: Store,
     _dir: tempfile::TempDir,
 }
 
@@ -53,17 +54,17 @@ impl Team {
         let dir = tempfile::tempdir().unwrap();
         let cloud = Arc::new(Cloud::default());
         let registry = cloud::registry(&cloud);
-        Self { registry, cloud, store: LocalStore::new(dir.path()), _dir: dir }
+        Self { registry, cloud, store: Store::folder(dir.path()).unwrap(), _dir: dir }
     }
 
-    fn state(&self) -> State {
-        session::load(&self.store, "random").unwrap().state
+    async fn state(&self) -> State {
+        session::load(&self.store, "random").await.unwrap().state
     }
 
     /// One run, with what goes wrong; whatever it does, the state stays readable and what was protected
     /// stays there.
     pub async fn run(&self, graph: &Graph, faults: BTreeMap<usize, Fault>) -> Ended {
-        let before = self.state();
+        let before = self.state().await;
         let protected: BTreeSet<String> = before
             .resources
             .values()
@@ -81,7 +82,7 @@ impl Team {
         self.cloud.world.lock().unwrap().begin(BTreeMap::new());
         // The journal's writer ends by itself once its run is gone.
         tokio::time::sleep(Duration::from_millis(1)).await;
-        self.state();
+        self.state().await;
         let lost = protected.iter().find(|id| !there(id));
         assert_eq!(lost, None, "protected, and gone");
         ended
@@ -111,6 +112,7 @@ impl Team {
             consent: plan.needs_consent().collect(),
             patience: patience(),
             reporter: &Quiet,
+            hold: &ALONE,
             stop: &NEVER,
         };
         let applied = apply::apply(&plan, held.state, &self.registry, &self.store, &options).await;
@@ -124,7 +126,7 @@ impl Team {
     /// Whether a plan without a lock finds nothing to do.
     pub async fn is_as_wanted(&self, graph: &Graph) -> bool {
         let planning = Planning::default();
-        let state = self.state();
+        let state = self.state().await;
         let planned =
             session::make_plan(&self.registry, &self.store, graph, &state, &planning).await;
         !planned.unwrap().plan.has_changes()
@@ -132,7 +134,7 @@ impl Team {
 
     /// After a clean apply and an empty plan, state and cloud are the same, and are what is wanted.
     pub async fn check(&self, graph: &Graph) {
-        let state = self.state();
+        let state = self.state().await;
         assert!(state.open.is_empty() && state.deposed.is_empty(), "{state:#?}");
         let wanted: BTreeSet<Address> = graph.nodes.iter().map(|node| node.address).collect();
         assert_eq!(state.resources.keys().copied().collect::<BTreeSet<_>>(), wanted);
