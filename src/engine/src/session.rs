@@ -150,7 +150,11 @@ pub async fn plan_again(
     Ok(ground.plan(&saved.observed, &saved.scope)?)
 }
 
-async fn other_states(store: &Store, stack: &str) -> Result<BTreeMap<String, State>, StateError> {
+/// The states of all other stacks, which this one may import from.
+pub async fn other_states(
+    store: &Store,
+    stack: &str,
+) -> Result<BTreeMap<String, State>, StateError> {
     let others = store.stacks().await?.into_iter().filter(|other| other != stack);
     let reads = others.map(|other| async move {
         let state = store.read(&other).await?;

@@ -46,6 +46,7 @@ async fn live(edits: &[Edit]) {
         }
         if converge(&team, &wanted, undisturbed).await {
             accepted = Some(graph(&edit.wanted, true));
+            team.lose_state(&wanted).await;
         }
     }
     let nothing = formwork_engine::Graph::empty("random");

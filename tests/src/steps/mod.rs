@@ -32,6 +32,7 @@ pub fn all(keep: bool) -> Vec<(&'static str, Step)> {
         "plan of production on an empty account: everything to create, nothing read" => production::plan_on_empty;
         "apply of production" => production::apply;
         "second plan of production is empty" => production::second_plan;
+        "a lost state of production is rebuilt from what exists, and the plan is empty" => production::rebuild;
         "drift made from outside shows as exactly those changes" => production::drift;
         "apply repairs the drift" => production::repair;
         "apply of foundation and staging" => staging::apply;

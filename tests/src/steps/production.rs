@@ -37,6 +37,24 @@ pub async fn second_plan(r: &mut Rehearsal) -> Result<(), String> {
     Ok(())
 }
 
+/// The state is deleted with everything in it, proposed anew from what exists, and confirmed.
+pub async fn rebuild(r: &mut Rehearsal) -> Result<(), String> {
+    let before = r.inventory().await?;
+    let state = r.state().join("production");
+    std::fs::remove_dir_all(&state).map_err(|error| format!("{}: {error}", state.display()))?;
+    let said = with_images(&["state", "rebuild", "--yes", "production"]);
+    let said = r.formwork(SITE, &said)?.code_is(0)?;
+    for bad in ["not there:", "can't be looked for", "not in the stack"] {
+        if said.stdout.contains(bad) {
+            return Err(said.stdout);
+        }
+    }
+    plan(r, SITE, &with_images(&["production"]), 0)?;
+    r.formwork(SITE, &["state", "confirm", "production"])?.code_is(0)?;
+    plan(r, SITE, &with_images(&["production"]), 0)?;
+    equal("changes by a rebuild", r.inventory().await?.since(&before), vec![])
+}
+
 /// A rule, a replica count and a grant, each by the service's own client.
 pub async fn drift(r: &mut Rehearsal) -> Result<(), String> {
     let site = r.site(SITE)?;

@@ -303,7 +303,11 @@ impl Provider for Kind {
             let mut world = self.cloud.lock();
             let asked = |id: &String, thing: &Thing| {
                 let lineage = |s: &Subject| {
-                    thing.owner.as_ref().is_some_and(|o| o.lineage == s.owner.lineage)
+                    let owner = thing.owner.as_ref();
+                    owner.is_some_and(|owner| match s.owner.lineage.as_str() {
+                        "" => owner.address == s.owner.address,
+                        lineage => owner.lineage == lineage,
+                    })
                 };
                 let any = |s: &Subject| s.id.is_none() && s.owner.intent.is_empty() && lineage(s);
                 let one = |s: &Subject| s.id.as_ref() == Some(id) || any(s);

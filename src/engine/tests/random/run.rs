@@ -7,6 +7,7 @@ use super::{
 use formwork_engine::{
     apply::{self, Patience, Quiet},
     plan::{Operations, Plan, PlanError},
+    rebuild::{self, RebuildError},
     session::{self, Planning, SessionError},
     state::{Hold, Store},
     *,
@@ -149,6 +150,25 @@ impl Team {
         }
     }
 
+    /// The state is lost, rebuilt from what is there, and confirmed: it is the same again.
+    pub async fn lose_state(&self, graph: &Graph) {
+        let before = self.state().await;
+        let rebuilt = rebuild::rebuild(&self.registry, graph, &BTreeMap::new(), None).await;
+        let mut rebuilt = match rebuilt {
+            Ok(proposal) => proposal.state,
+            // Nothing is there, or only what has no room for marks.
+            Err(RebuildError::Nothing(_)) => return,
+            Err(error) => panic!("{error}"),
+        };
+        rebuild::confirm(&mut rebuilt, &[]).unwrap();
+        let (ids, again) = (ids(&before), ids(&rebuilt));
+        assert_eq!((&before.lineage, ids), (&rebuilt.lineage, again));
+        self.store.remove("random").await.unwrap();
+        rebuilt.serial = 1;
+        self.store.write(&rebuilt).await.unwrap();
+        assert!(self.is_as_wanted(graph).await, "what is rebuilt is as wanted");
+    }
+
     /// Somebody changes or deletes something by another way.
     pub fn outside(&self, what: &Outside) {
         let mut world = self.cloud.world.lock().unwrap();
@@ -168,6 +188,17 @@ impl Team {
             }
         }
     }
+}
+
+fn ids(state: &State) -> BTreeMap<Address, (String, String, String)> {
+    let records = state.resources.iter();
+    let parts = |r: &Record| (r.kind.clone(), r.id.clone(), r.intent.clone());
+    // What has no room for marks doesn't tell who made it.
+    let parts = |r: &Record| match r.kind.as_str() {
+        "mem.App" => (r.kind.clone(), r.id.clone(), String::new()),
+        _ => parts(r),
+    };
+    records.map(|(address, record)| (*address, parts(record))).collect()
 }
 
 /// What holds of every plan: it can be saved, and its operations have an order.

@@ -17,14 +17,14 @@ pub(crate) fn command(program: &Program) -> Command {
         .subcommand(destroy())
         .subcommand(drift::command())
         .subcommand(emit(program))
-        .subcommand(state::command())
+        .subcommand(state::command(program))
         .subcommand(state::unlock::command())
         .subcommand(kube())
         .subcommand(rehearse())
 }
 
 /// A command with every stack as a subcommand, each with arguments of its own.
-fn over_stacks(program: &Program, command: Command) -> Command {
+pub(super) fn over_stacks(program: &Program, command: Command) -> Command {
     // Wherever they stand: `apply --yes production` and `apply production --yes`.
     let command = command.mut_args(|argument| argument.global(true));
     let command = command.subcommand_value_name("STACK").subcommand_help_heading("Stacks");
@@ -33,7 +33,7 @@ fn over_stacks(program: &Program, command: Command) -> Command {
     })
 }
 
-fn project() -> Arg {
+pub(super) fn project() -> Arg {
     Arg::new("project")
         .long("project")
         .env("FORMWORK_PROJECT")
@@ -43,7 +43,7 @@ fn project() -> Arg {
         .value_parser(value_parser!(PathBuf))
 }
 
-fn graph() -> Arg {
+pub(super) fn graph() -> Arg {
     Arg::new("graph")
         .long("graph")
         .value_name("FILE")
@@ -76,7 +76,7 @@ fn consent() -> Arg {
         .action(ArgAction::Append)
 }
 
-fn yes() -> Arg {
+pub(super) fn yes() -> Arg {
     Arg::new("yes")
         .long("yes")
         .short('y')

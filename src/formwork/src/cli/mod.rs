@@ -83,7 +83,7 @@ fn run(program: &Program, matches: &clap::ArgMatches) -> Result<Ended, CliError>
             "drift" => drift::run(matches).await,
             "destroy" => apply::destroy(matches).await,
             "rehearse" => rehearse::run(matches).await,
-            "state" => state::run(matches).await,
+            "state" => state::run(program, matches).await,
             "unlock" => state::unlock::run(matches).await,
             other => Err(CliError::new(format!("no command `{other}`"))),
         }

@@ -4,14 +4,16 @@ mod edit;
 mod history;
 mod look;
 mod relock;
+mod rebuild;
 mod transfer;
 pub(super) mod unlock;
 
 use super::{CliError, Ended, store};
+use crate::Program;
 use clap::{Arg, ArgAction, Command};
 use formwork_engine::{State, state::Store};
 
-pub(super) fn command() -> Command {
+pub(super) fn command(program: &Program) -> Command {
     let commands = [
         look::list(),
         look::show(),
@@ -22,6 +24,7 @@ pub(super) fn command() -> Command {
         transfer::pull(),
         transfer::push(),
         relock::command(),
+        rebuild::confirm(),
     ];
     let commands = commands.into_iter().map(|command| command.args(store::arguments()));
     Command::new("state")
@@ -29,9 +32,10 @@ pub(super) fn command() -> Command {
         .subcommand_required(true)
         .arg_required_else_help(true)
         .subcommands(commands)
+        .subcommand(rebuild::command(program))
 }
 
-pub(super) async fn run(matches: &clap::ArgMatches) -> Result<Ended, CliError> {
+pub(super) async fn run(program: &Program, matches: &clap::ArgMatches) -> Result<Ended, CliError> {
     let Some((command, matches)) = matches.subcommand() else { return Ok(Ended::Fine) };
     let store = store::open(matches).await?;
     match command {
@@ -41,6 +45,8 @@ pub(super) async fn run(matches: &clap::ArgMatches) -> Result<Ended, CliError> {
         "rollback-to" => history::run_rollback(&store, matches).await,
         "mv" => edit::run_mv(&store, matches).await,
         "rm" => edit::run_rm(&store, matches).await,
+        "rebuild" => rebuild::run(program, &store, matches).await,
+        "confirm" => rebuild::run_confirm(&store, matches).await,
         "pull" => transfer::run_pull(&store, matches).await,
         "relock" => relock::run(&store, matches).await,
         _ => transfer::run_push(&store, matches).await,
