@@ -143,6 +143,13 @@ impl Data {
         self.unknowns().is_empty()
     }
 
+    /// Whether a text in it, at any depth, holds this one.
+    pub fn mentions(&self, part: &str) -> bool {
+        let mut found = false;
+        self.visit(&mut |data| found |= data.as_str().is_some_and(|text| text.contains(part)));
+        found
+    }
+
     fn visit(&self, see: &mut impl FnMut(&Data)) {
         see(self);
         match self {

@@ -229,13 +229,10 @@ fn way(world: World<'_>, observed: &Observed, left: &BTreeSet<Address>, address:
     let Some(expr) = graph.binding(schema, address) else {
         // It left the stack: the record knows how it was reached, and its dependencies how long.
         let own_binding = schema.binding().is_some();
-        let through = record.dependencies.iter().filter(|_| own_binding);
-        for dependency in through {
-            match observed.get(*dependency) {
-                _ if left.contains(dependency) => return Way::Later,
-                Some(Reading::Absent) if provides_binding(registry, state, *dependency) => {
-                    return Way::Gone;
-                }
+        for host in record.lives_on(registry, state).filter(|_| own_binding) {
+            match observed.get(host) {
+                _ if left.contains(&host) => return Way::Later,
+                Some(Reading::Absent) => return Way::Gone,
                 _ => {}
             }
         }
@@ -254,10 +251,23 @@ fn way(world: World<'_>, observed: &Observed, left: &BTreeSet<Address>, address:
     if unknown.is_empty() { Way::Through(binding) } else { Way::NotObserved(unknown.to_string()) }
 }
 
-/// Whether what hangs on this resource is gone with it: a cluster or a server, not a role or a secret.
-fn provides_binding(registry: &Registry, state: &State, address: Address) -> bool {
-    let record = state.resources.get(&address);
-    record.and_then(|record| registry.schema(&record.kind)).is_some_and(|schema| schema.hosts)
+impl Record {
+    /// What it lives on: hosts of its stack that its binding holds an output of, such as a cluster's
+    /// endpoint; it may have to do with others.
+    pub(crate) fn lives_on<'a>(
+        &'a self,
+        registry: &Registry,
+        state: &'a State,
+    ) -> impl Iterator<Item = Address> {
+        let host = |address: &Address| {
+            let host = state.resources.get(address)?;
+            let schema = registry.schema(&host.kind).filter(|schema| schema.hosts)?;
+            let outputs = schema.outputs.iter().filter_map(|output| host.outputs.get(output.name));
+            let mut outputs = outputs.filter_map(Data::as_str).filter(|text| !text.is_empty());
+            outputs.any(|output| self.binding.mentions(output)).then_some(*address)
+        };
+        self.dependencies.iter().filter_map(host).collect::<Vec<_>>().into_iter()
+    }
 }
 
 /// The subject of a recorded resource, with its desired inputs where they are known by now.

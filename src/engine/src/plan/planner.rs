@@ -343,15 +343,10 @@ impl Planner<'_> {
     /// The host that a resource lives on by its record, where it is to live on another one.
     fn left_host(&self, step: &Step, record: &Record) -> Option<Address> {
         let hosts = self.hosts(step);
-        if hosts.is_empty() || hosts.iter().any(|host| record.dependencies.contains(host)) {
-            return None;
-        }
-        let is_host = |address: &&Address| {
-            let record = self.world.state.resources.get(address);
-            let schema = record.and_then(|record| self.world.registry.schema(&record.kind));
-            schema.is_some_and(|schema| schema.hosts)
-        };
-        record.dependencies.iter().find(is_host).copied()
+        let mut before = record.lives_on(self.world.registry, self.world.state).peekable();
+        let first = before.peek().copied();
+        let stays = hosts.is_empty() || before.any(|host| hosts.contains(&host));
+        first.filter(|_| !stays)
     }
 
     /// A resource that moves to another host is deleted where it is, unless it is gone with that host.

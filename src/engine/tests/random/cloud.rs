@@ -82,7 +82,7 @@ impl World {
             effect(&mut self.things);
         }
         for thing in self.things.values_mut() {
-            thing.unseen = 0;
+            (thing.unseen, thing.pending) = (0, 0);
         }
     }
 
@@ -310,7 +310,8 @@ impl Provider for Kind {
                     })
                 };
                 let any = |s: &Subject| s.id.is_none() && s.owner.intent.is_empty() && lineage(s);
-                let one = |s: &Subject| s.id.as_ref() == Some(id) || any(s);
+                let made = |s: &Subject| s.id.is_none() && thing.owner.as_ref() == Some(&s.owner);
+                let one = |s: &Subject| s.id.as_ref() == Some(id) || made(s) || any(s);
                 thing.kind == self.schema.kind && thing.on == host && wanted.iter().any(one)
             };
             let ids: Vec<String> = world

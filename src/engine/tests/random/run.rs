@@ -153,6 +153,8 @@ impl Team {
     /// The state is lost, rebuilt from what is there, and confirmed: it is the same again.
     pub async fn lose_state(&self, graph: &Graph) {
         let before = self.state().await;
+        // A host that isn't ready tells no way to what lives on it.
+        self.cloud.world.lock().unwrap().land();
         let rebuilt = rebuild::rebuild(&self.registry, graph, &BTreeMap::new(), None).await;
         let mut rebuilt = match rebuilt {
             Ok(proposal) => proposal.state,
