@@ -18,7 +18,7 @@ use run::{Ended, Team};
 use stacks::{Edit, graph, life};
 
 /// Lives that are tried unless `FORMWORK_PROPTEST_CASES` says otherwise: a few seconds' worth.
-const CASES: u32 = 64;
+const CASES: u32 = 48;
 /// Undisturbed applies that must be enough to get where the stack says.
 const TRIES: usize = 8;
 
