@@ -82,12 +82,36 @@ ec2.authorize_security_group_ingress(GroupId=group, IpPermissions=[
     equal("the changes", changes(&plan), expected.map(str::to_owned).to_vec())?;
     let drifted = plan["changes"].as_array().into_iter().flatten();
     let drifted = drifted.flat_map(|step| step["changes"].as_array().into_iter().flatten());
-    equal("all of them as drift", drifted.filter(|change| change["drift"] == true).count(), 3)
+    equal("all of them as drift", drifted.filter(|change| change["drift"] == true).count(), 3)?;
+    // The same from the state alone, with who it was where the service keeps that.
+    let told = drift_of(r, 2)?;
+    let told = told[0]["differences"].as_array().cloned().unwrap_or_default();
+    let lines = told.iter().flat_map(|difference| {
+        let address = difference["address"].as_str().unwrap_or_default();
+        let changes = difference["changed"].as_array().into_iter().flatten();
+        changes.map(move |change| {
+            let who = change["by"][0]["who"].as_str().map(|who| format!(" by {who}"));
+            let path = change["path"].as_str().unwrap_or_default();
+            format!("{address} {path}{}", who.unwrap_or_default())
+        })
+    });
+    let expected = [
+        r#"production/app objects["Deployment/shop-production/shop-production-server"].spec.replicas by kubectl (scale)"#,
+        "production/database-access ingress[-]",
+        "production/reader-grants on_database[-]",
+    ];
+    equal("what drifted", lines.collect(), expected.map(str::to_owned).to_vec())
+}
+
+fn drift_of(r: &Rehearsal, code: i32) -> Result<serde_json::Value, String> {
+    let said = r.formwork(SITE, &["drift", "--format", "json", SITE])?.code_is(code)?;
+    serde_json::from_str(&said.stdout).map_err(|error| format!("drift --format json: {error}"))
 }
 
 pub async fn repair(r: &mut Rehearsal) -> Result<(), String> {
     r.formwork(SITE, &with_images(&["apply", "--yes", "production"]))?.code_is(0)?;
     plan(r, SITE, &with_images(&["production"]), 0)?;
+    drift_of(r, 0)?;
     let site = r.site(SITE)?;
     let replicas = ["-n", "shop-production", "get", "deployment/shop-production-server"];
     let replicas = [&replicas[..], &["-o", "jsonpath={.spec.replicas}"]].concat();
