@@ -4,7 +4,7 @@ use crate::decode::Reading;
 use crate::error::{Error, ErrorKind, Place, Result, fail};
 use crate::files::{Files, clean};
 use crate::options::{LoadRestrictor, Options};
-use crate::remote::RepositoryUrl;
+use crate::remote::{self, Repository};
 use crate::schema::{BUILTIN_VERSION, CustomSchema, Schemas};
 use crate::suggest;
 use crate::warning::{Warning, WarningKind};
@@ -99,7 +99,7 @@ impl<'a> Loader<'a> {
             clone: None,
             repositories: Vec::new(),
         };
-        if let Some(url) = root.to_str().and_then(RepositoryUrl::parse) {
+        if let Some(url) = root.to_str().and_then(Repository::parse) {
             return loader.enter_repository(&url);
         }
         Ok(Self { root: loader.directory(root, &root.to_string_lossy())?, ..loader })
@@ -122,7 +122,7 @@ impl<'a> Loader<'a> {
 
     /// The path of a file by the name that a kustomization gives it.
     pub fn path(&self, name: &str) -> PathBuf {
-        clean(&self.root.join(name))
+        if remote::is_url(name) { PathBuf::from(name) } else { clean(&self.root.join(name)) }
     }
 
     /// Whether a name leads to a directory.
@@ -138,9 +138,12 @@ impl<'a> Loader<'a> {
 
     /// Reads a file that a kustomization names.
     pub fn bytes(&self, name: &str) -> Result<Vec<u8>> {
-        if name.starts_with("http://") || name.starts_with("https://") {
-            let error = Error::new(ErrorKind::Unsupported(format!("a file over HTTP, {name:?},")));
-            return Err(error.with_help("keep a copy of the file beside it, and name that"));
+        if remote::is_url(name) {
+            let content = self.context.options.tools.download(name);
+            return content.map_err(|error| {
+                fail!(Tool, "can't load {name:?}: {error}")
+                    .with_help("keep a copy of the file beside it, and name that")
+            });
         }
         let path = self.root.join(name);
         let read_error = |error| Error::new(ErrorKind::Read(error)).in_file(&self.path(name));
@@ -203,7 +206,7 @@ impl<'a> Loader<'a> {
 
     /// The loader of a base or a component.
     pub fn enter(&self, name: &str) -> Result<Self> {
-        if let Some(url) = RepositoryUrl::parse(name) {
+        if let Some(url) = Repository::parse(name) {
             return self.enter_repository(&url);
         }
         if name.is_empty() {
@@ -252,7 +255,7 @@ impl<'a> Loader<'a> {
         Ok(Self { root, ancestors, ..self.clone() })
     }
 
-    fn enter_repository(&self, url: &RepositoryUrl) -> Result<Self> {
+    fn enter_repository(&self, url: &Repository) -> Result<Self> {
         if self.repositories.iter().any(|visited| visited.starts_with(&url.raw)) {
             return Err(fail!(
                 Conflict,
@@ -261,7 +264,7 @@ impl<'a> Loader<'a> {
             ));
         }
         let tools = &self.context.options.tools;
-        let clone = tools.clone_repository(&url.clone_url, &url.reference, url.submodules);
+        let clone = tools.clone_repository(url);
         let clone =
             clone.map_err(|error| fail!(Tool, "can't clone {:?}: {error}", url.clone_url))?;
         let canonical = self.context.files.canonical(&clone).unwrap_or(clone);

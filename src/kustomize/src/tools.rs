@@ -1,5 +1,6 @@
 //! The programs a build may ask for; the library itself starts none.
 
+use crate::remote::Repository;
 use std::fmt::Debug;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -7,8 +8,10 @@ use std::path::{Path, PathBuf};
 /// Programs outside of the build. The caller decides whether and how they run.
 pub trait Tools: Debug + Send + Sync {
     /// Fetches a Git repository at a reference (empty for the default branch) and says where it lies.
-    fn clone_repository(&self, url: &str, reference: &str, submodules: bool)
-    -> io::Result<PathBuf>;
+    fn clone_repository(&self, repository: &Repository) -> io::Result<PathBuf>;
+
+    /// Reads a file over HTTP or HTTPS.
+    fn download(&self, url: &str) -> io::Result<Vec<u8>>;
 
     /// Runs a program in a directory, with these variables besides its own, and returns its standard output.
     fn run(
@@ -35,7 +38,11 @@ fn none() -> io::Error {
 }
 
 impl Tools for NoTools {
-    fn clone_repository(&self, _: &str, _: &str, _: bool) -> io::Result<PathBuf> {
+    fn clone_repository(&self, _: &Repository) -> io::Result<PathBuf> {
+        Err(none())
+    }
+
+    fn download(&self, _: &str) -> io::Result<Vec<u8>> {
         Err(none())
     }
 

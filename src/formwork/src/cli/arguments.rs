@@ -1,6 +1,6 @@
 //! The commands and their arguments.
 
-use super::{drift, scope, state, store};
+use super::{drift, kube, scope, state, store};
 use crate::Program;
 use clap::{Arg, ArgAction, Command, builder::PossibleValuesParser, value_parser};
 use std::path::PathBuf;
@@ -19,7 +19,7 @@ pub(crate) fn command(program: &Program) -> Command {
         .subcommand(emit(program))
         .subcommand(state::command(program))
         .subcommand(state::unlock::command())
-        .subcommand(kube())
+        .subcommand(kube::command())
         .subcommand(rehearse())
 }
 
@@ -184,49 +184,6 @@ fn emit(program: &Program) -> Command {
         .about("Write a stack's graph as JSON, for `plan --graph`; needs no credentials")
         .args([project()]);
     over_stacks(program, command).subcommand_required(true).allow_external_subcommands(true)
-}
-
-fn kube() -> Command {
-    let build = Command::new("build")
-        .about("Build a kustomization, as `kustomize build` does")
-        .arg(
-            Arg::new("dir")
-                .value_name("DIR")
-                .default_value(".")
-                .value_parser(value_parser!(PathBuf)),
-        )
-        .arg(
-            Arg::new("output")
-                .long("output")
-                .short('o')
-                .value_name("PATH")
-                .help("Write to this file, or one file per object into this folder")
-                .value_parser(value_parser!(PathBuf)),
-        )
-        .arg(
-            Arg::new("load-restrictor")
-                .long("load-restrictor")
-                .help("Whether files may lie outside of their kustomization's folder")
-                .default_value("LoadRestrictionsRootOnly")
-                .value_parser(["LoadRestrictionsRootOnly", "LoadRestrictionsNone"]),
-        )
-        .arg(
-            Arg::new("reorder")
-                .long("reorder")
-                .help("Namespaces and definitions first, or as written")
-                .default_value("legacy")
-                .value_parser(["legacy", "none"]),
-        )
-        .arg(
-            Arg::new("enable-managedby-label")
-                .long("enable-managedby-label")
-                .help("Label every object with app.kubernetes.io/managed-by")
-                .action(ArgAction::SetTrue),
-        );
-    Command::new("kube")
-        .about("Work with Kubernetes manifests")
-        .subcommand_required(true)
-        .subcommand(build)
 }
 
 fn rehearse() -> Command {

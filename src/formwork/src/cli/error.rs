@@ -30,6 +30,10 @@ impl CliError {
         Self::maybe_help(format!("{about}: {message}"), help)
     }
 
+    pub(crate) fn from_report(report: Report) -> Self {
+        Self(report)
+    }
+
     pub(crate) fn into_report(self) -> Report {
         self.0
     }

@@ -14,6 +14,7 @@ use crate::load::Loader;
 use crate::objects::parse_objects;
 use crate::origin::{ConfiguredBy, Origin};
 use crate::refs::variables;
+use crate::remote::{self, Repository};
 use crate::resource::Resource;
 use crate::resources::Resources;
 use crate::suggest;
@@ -151,18 +152,12 @@ impl<'a> Target<'a> {
             return Err(fail!(BadObject, "this entry is empty")
                 .with_help("name a file or a directory, or take the dash out"));
         }
-        let is_remote = crate::remote::RepositoryUrl::parse(path).is_some();
-        let is_file = path.split('?').next().is_some_and(|path| {
-            [".yaml", ".yml", ".json"].iter().any(|ending| path.ends_with(ending))
-        });
-        if is_remote && is_file && path.starts_with("http") {
-            return self.loader.bytes(path).map(drop);
-        }
+        let is_remote = Repository::parse(path).is_some();
         if is_remote || self.loader.is_directory(path) {
             let below = self.child(path, false)?.accumulate(Accumulator::default())?;
             return acc.absorb(below);
         }
-        if !self.loader.exists(path) && !path.starts_with("http") {
+        if !self.loader.exists(path) && !remote::is_url(path) {
             return Err(self.loader.missing(path));
         }
         for mut resource in
@@ -200,16 +195,15 @@ impl<'a> Target<'a> {
             _ => {}
         }
         child.kustomization.build_metadata.clone_from(&self.kustomization.build_metadata);
-        child.origin =
-            self.origin.as_ref().map(|origin| match crate::remote::RepositoryUrl::parse(path) {
-                Some(url) => Origin {
-                    path: url.directory.clone(),
-                    repo: url.clone_url,
-                    reference: url.reference,
-                    ..Origin::default()
-                },
-                None => origin.join(path),
-            });
+        child.origin = self.origin.as_ref().map(|origin| match Repository::parse(path) {
+            Some(url) => Origin {
+                path: url.directory.clone(),
+                repo: url.clone_url,
+                reference: url.reference,
+                ..Origin::default()
+            },
+            None => origin.join(path),
+        });
         let own = &self.kustomization.namespace;
         child.outer_namespace =
             if own.is_empty() { self.outer_namespace.clone() } else { own.clone() };

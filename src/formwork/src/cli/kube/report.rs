@@ -1,0 +1,195 @@
+//! What a build says, as a person reads it: the message, the lines it is about, what to do.
+
+use super::{CliError, excerpt};
+use formwork_kustomize::{Disk, Error, ErrorKind, Files, Place, Warning};
+use miette::{Diagnostic, LabeledSpan, NamedSource, Report, Severity, SourceCode};
+use std::path::Path;
+
+/// An error or a warning, with its lines.
+#[derive(Debug, thiserror::Error)]
+#[error("{message}")]
+pub(super) struct Shown {
+    message: String,
+    help: Option<String>,
+    severity: Severity,
+    file: Option<NamedSource<String>>,
+    label: Option<LabeledSpan>,
+    related: Vec<Shown>,
+}
+
+impl Diagnostic for Shown {
+    fn severity(&self) -> Option<Severity> {
+        Some(self.severity)
+    }
+
+    fn help<'a>(&'a self) -> Option<Box<dyn std::fmt::Display + 'a>> {
+        self.help.as_ref().map(|help| Box::new(help) as Box<dyn std::fmt::Display>)
+    }
+
+    fn source_code(&self) -> Option<&dyn SourceCode> {
+        self.file.as_ref().map(|file| file as &dyn SourceCode)
+    }
+
+    fn labels(&self) -> Option<Box<dyn Iterator<Item = LabeledSpan> + '_>> {
+        let label = self.label.clone()?;
+        Some(Box::new(std::iter::once(label)))
+    }
+
+    fn related<'a>(&'a self) -> Option<Box<dyn Iterator<Item = &'a dyn Diagnostic> + 'a>> {
+        let related = self.related.iter().map(|shown| shown as &dyn Diagnostic);
+        (!self.related.is_empty()).then(|| Box::new(related) as Box<dyn Iterator<Item = _>>)
+    }
+}
+
+impl Shown {
+    /// A message about a place; where the place has no lines to show, the file's name begins the message.
+    fn at(files: &dyn Files, place: Option<&Place>, message: String, label: Option<&str>) -> Self {
+        let mut shown = Self {
+            message,
+            help: None,
+            severity: Severity::Error,
+            file: None,
+            label: None,
+            related: Vec::new(),
+        };
+        let Some(place) = place else { return shown };
+        let name = name(&place.file);
+        let text = files.read(&place.file).ok().and_then(|text| String::from_utf8(text).ok());
+        let span = text.as_deref().and_then(|text| excerpt::span(text, place));
+        match (text, span) {
+            (Some(text), Some(span)) => {
+                shown.file = Some(NamedSource::new(name, text).with_language("YAML"));
+                shown.label = Some(LabeledSpan::new_with_span(label.map(str::to_owned), span));
+            }
+            _ if place.line > 0 => {
+                shown.message =
+                    format!("{name}:{}:{}: {}", place.line, place.column, shown.message);
+            }
+            _ => shown.message = format!("{name}: {}", shown.message),
+        }
+        shown
+    }
+
+    pub(super) fn error(files: &dyn Files, error: &Error) -> Self {
+        let place = error.place.as_ref();
+        let mut shown = Self::at(files, place, error.kind.to_string(), label(&error.kind));
+        let on_the_way = error.while_doing.iter().map(|doing| format!("while {doing}"));
+        let help: Vec<String> =
+            error.help().map(str::to_owned).into_iter().chain(on_the_way).collect();
+        shown.help = (!help.is_empty()).then(|| help.join("\n"));
+        shown.related = error
+            .related()
+            .map(|(place, what)| {
+                let related = Self::at(files, Some(place), what.to_owned(), None);
+                Self { severity: Severity::Advice, ..related }
+            })
+            .collect();
+        shown
+    }
+
+    pub(super) fn warning(files: &dyn Files, warning: &Warning) -> Self {
+        let shown = Self::at(files, warning.place.as_ref(), warning.kind.to_string(), None);
+        Self { severity: Severity::Warning, help: warning.help(), ..shown }
+    }
+}
+
+/// A few words beside the place itself.
+fn label(kind: &ErrorKind) -> Option<&'static str> {
+    match kind {
+        ErrorKind::UnknownField { .. } => Some("there is no such field"),
+        ErrorKind::NoSuchPath(_) | ErrorKind::NoKustomization => Some("named here"),
+        ErrorKind::Cycle(_) => Some("this leads back"),
+        ErrorKind::WrongType { .. } => Some("this value"),
+        _ => None,
+    }
+}
+
+/// A path as the person who is in the working directory would write it.
+fn name(path: &Path) -> String {
+    let here = std::env::current_dir().and_then(|here| here.canonicalize()).ok();
+    let relative = here.and_then(|here| path.strip_prefix(here).ok().map(Path::to_owned));
+    relative.as_deref().unwrap_or(path).display().to_string()
+}
+
+pub(super) fn error(error: &Error) -> CliError {
+    CliError::from_report(Report::new(Shown::error(&Disk, error)))
+}
+
+/// Prints warnings, and says how many there were.
+pub(super) fn warnings(warnings: &[Warning]) -> usize {
+    for warning in warnings {
+        eprintln!("{:?}", Report::new(Shown::warning(&Disk, warning)));
+    }
+    warnings.len()
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "a test may panic")]
+
+    use super::Shown;
+    use formwork_kustomize::{Memory, Options, build};
+    use miette::{GraphicalReportHandler, GraphicalTheme};
+    use std::path::Path;
+
+    const SERVICE: &str = "apiVersion: v1\nkind: Service\nmetadata:\n  name: web\n";
+
+    fn shown(files: &Memory) -> String {
+        let files = files.clone().with("/shop/service.yaml", SERVICE);
+        let shown = match build(&files, Path::new("/shop"), &Options::default()) {
+            Err(error) => Shown::error(&files, &error),
+            Ok(built) => Shown::warning(&files, &built.warnings()[0]),
+        };
+        let mut text = String::new();
+        GraphicalReportHandler::new_themed(GraphicalTheme::unicode_nocolor())
+            .with_wrap_lines(false)
+            .render_report(&mut text, &shown)
+            .unwrap();
+        text
+    }
+
+    #[test]
+    fn an_unknown_field() {
+        let text = "resources: [service.yaml]\nnamePrefx: demo-\n";
+        insta::assert_snapshot!(shown(&Memory::new().with("/shop/kustomization.yaml", text)));
+    }
+
+    #[test]
+    fn a_missing_file_of_a_base() {
+        let files = Memory::new()
+            .with("/shop/kustomization.yaml", "resources:\n- ../base\n")
+            .with("/base/kustomization.yaml", "resources:\n- servise.yaml\n")
+            .with("/base/service.yaml", SERVICE);
+        insta::assert_snapshot!(shown(&files));
+    }
+
+    #[test]
+    fn an_object_that_is_there_twice() {
+        let files = Memory::new()
+            .with("/shop/kustomization.yaml", "resources: [service.yaml, again.yaml]\n")
+            .with("/shop/again.yaml", SERVICE);
+        insta::assert_snapshot!(shown(&files));
+    }
+
+    #[test]
+    fn a_place_inside_of_an_inline_patch() {
+        let text = "resources: [service.yaml]\npatches:\n- target: {kind: Service}\n  patch: |-\n    - op: \
+                    remove\n      path: /spec/ports\n";
+        insta::assert_snapshot!(shown(&Memory::new().with("/shop/kustomization.yaml", text)));
+    }
+
+    #[test]
+    fn a_warning() {
+        let text = "resources: [service.yaml]\npatches:\n- target: {kind: Service, name: wep}\n  patch: '[{\"op\": \
+                    \"remove\", \"path\": \"/spec\"}]'\n";
+        insta::assert_snapshot!(shown(&Memory::new().with("/shop/kustomization.yaml", text)));
+    }
+
+    #[test]
+    fn a_file_that_has_no_lines() {
+        let files = Memory::new()
+            .with("/shop/kustomization.yaml", "resources: [service.yaml]\n")
+            .with("/shop/kustomization.yml", "resources: [service.yaml]\n");
+        insta::assert_snapshot!(shown(&files));
+    }
+}
