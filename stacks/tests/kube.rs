@@ -30,7 +30,11 @@ fn write(folder: &Path, files: &[(&str, &str)]) {
 /// Runs `formwork kube` there, and gives its exit code, output and complaints.
 fn kube(folder: &Path, arguments: &[&str]) -> (i32, String, String) {
     let mut command = Command::new(env!("CARGO_BIN_EXE_formwork"));
-    command.arg("kube").args(arguments).current_dir(folder).env("NO_COLOR", "1");
+    command
+        .arg("kube")
+        .args(arguments)
+        .current_dir(folder)
+        .envs([("NO_COLOR", "1"), ("TERM", "xterm")]);
     let Output { status, stdout, stderr } = command.output().unwrap();
     let text = |bytes| String::from_utf8(bytes).unwrap();
     (status.code().unwrap(), text(stdout), text(stderr))
@@ -125,7 +129,7 @@ fn strict_makes_warnings_errors() {
     assert!(stderr.contains("kustomization.yaml:3:"), "{stderr}");
     let (code, yaml, stderr) = kube(here.path(), &["build", "--strict", "-o", "out.yaml"]);
     assert_eq!((code, yaml.as_str()), (1, ""));
-    assert!(stderr.contains("1 warning(s), and --strict"), "{stderr}");
+    assert!(stderr.contains("a warning, which --strict doesn't let pass"), "{stderr}");
     assert!(!here.path().join("out.yaml").exists());
 }
 
@@ -342,4 +346,54 @@ fn an_overlay_is_compared_with_itself_at_a_revision() {
     // Neither the index nor the files have changed by that.
     let status = Command::new("git").args(["status", "--short"]).current_dir(at).output().unwrap();
     assert_eq!(String::from_utf8(status.stdout).unwrap(), " M production/service.yaml\n");
+}
+
+/// What a person reads about a build that fails or warns.
+fn said(files: &[(&str, &str)]) -> String {
+    let here = folder(files);
+    write(here.path(), &[("shop/service.yaml", SERVICE)]);
+    kube(here.path(), &["build", "shop", "-o", "out.yaml"]).2
+}
+
+#[test]
+fn messages_as_a_person_reads_them() {
+    let nowhere = folder(&[("shops/kustomization.yaml", "namePrefix: a-\n")]);
+    let patch = |name: &str| {
+        format!(
+            "resources: [service.yaml]\npatches:\n- target: {{kind: Service, name: {name}}}\n  patch: |-\n    - op: \
+             remove\n      path: /spec/ports\n"
+        )
+    };
+    insta::assert_snapshot!(
+        "an_unknown_field",
+        said(&[("shop/kustomization.yaml", "resources: [service.yaml]\nnamePrefx: demo-\n")])
+    );
+    insta::assert_snapshot!(
+        "a_missing_file_of_a_base",
+        said(&[
+            ("shop/kustomization.yaml", "resources:\n- ../base\n"),
+            ("base/kustomization.yaml", "resources:\n- servise.yaml\n"),
+            ("base/service.yaml", SERVICE),
+        ])
+    );
+    insta::assert_snapshot!(
+        "an_object_that_is_there_twice",
+        said(&[
+            ("shop/kustomization.yaml", "resources: [service.yaml, again.yaml]\n"),
+            ("shop/again.yaml", SERVICE),
+        ])
+    );
+    insta::assert_snapshot!(
+        "a_place_in_an_inline_patch",
+        said(&[("shop/kustomization.yaml", &patch("web"))])
+    );
+    insta::assert_snapshot!("a_warning", said(&[("shop/kustomization.yaml", &patch("wep"))]));
+    insta::assert_snapshot!(
+        "a_directory_without_lines_to_show",
+        said(&[
+            ("shop/kustomization.yaml", "resources: [service.yaml]\n"),
+            ("shop/kustomization.yml", "resources: [service.yaml]\n"),
+        ])
+    );
+    insta::assert_snapshot!("no_such_directory", kube(nowhere.path(), &["build", "shop"]).2);
 }

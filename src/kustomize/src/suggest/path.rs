@@ -6,7 +6,8 @@ use std::path::{Component, Path, PathBuf};
 
 /// What a path under a directory may have meant.
 pub fn path(files: &dyn Files, root: &Path, name: &str) -> Option<String> {
-    let mut here = root.to_owned();
+    // Of a path that the command was given, the root is the working directory.
+    let mut here = if root.as_os_str().is_empty() { PathBuf::from(".") } else { root.to_owned() };
     let mut written = PathBuf::new();
     let mut parts = Path::new(name).components();
     while let Some(part) = parts.next() {
@@ -37,7 +38,11 @@ pub fn path(files: &dyn Files, root: &Path, name: &str) -> Option<String> {
             return Some(format!("did you mean {:?}?", meant.display().to_string()));
         }
         let listed = listed(visible());
-        return listed.map(|listed| format!("{} has: {listed}", here.display()));
+        let place = match here == Path::new(".") {
+            true => "this directory".to_owned(),
+            false => here.display().to_string(),
+        };
+        return listed.map(|listed| format!("{place} has: {listed}"));
     }
     None
 }

@@ -115,9 +115,11 @@ pub(super) fn run(matches: &ArgMatches) -> Result<Ended, CliError> {
         .map_err(|error| report::error(&error))?;
     let warnings = report::warnings(built.warnings());
     if matches.get_flag("strict") && warnings > 0 {
+        let count =
+            if warnings == 1 { "a warning".to_owned() } else { format!("{warnings} warnings") };
         return Err(CliError::with_help(
-            format!("{warnings} warning(s), and --strict; nothing was written"),
-            "mend what the warnings are about, or leave --strict out",
+            format!("{count}, which --strict doesn't let pass; nothing was written"),
+            "mend what is warned about, or leave --strict out",
         ));
     }
     write(&built, matches.get_one::<PathBuf>("output").map(PathBuf::as_path))?;

@@ -19,6 +19,22 @@ pub(super) fn span(text: &str, place: &Place) -> Option<Range<usize>> {
     Some(start..start + length)
 }
 
+/// Where the bracket that a text begins with is closed in the same line.
+fn closing(text: &str) -> Option<usize> {
+    let mut open = 0usize;
+    for (at, c) in text.char_indices() {
+        match c {
+            '[' | '{' => open += 1,
+            ']' | '}' => open = open.saturating_sub(1),
+            _ => {}
+        }
+        if open == 0 {
+            return Some(at + c.len_utf8());
+        }
+    }
+    None
+}
+
 /// How long the first token of a piece of YAML is, in bytes.
 fn token(text: &str) -> usize {
     let mut chars = text.char_indices();
@@ -28,7 +44,8 @@ fn token(text: &str) -> usize {
             let closing = chars.find(|(_, c)| *c == quote);
             closing.map_or(text.trim_end().len(), |(at, quote)| at + quote.len_utf8())
         }
-        Some((_, first @ ('[' | ']' | '{' | '}' | ','))) => first.len_utf8(),
+        Some((_, first @ ('[' | '{'))) => closing(text).unwrap_or(first.len_utf8()),
+        Some((_, first @ (']' | '}' | ','))) => first.len_utf8(),
         Some(_) => {
             let end = text.char_indices().find(|(at, c)| match c {
                 ',' | ']' | '}' => true,
@@ -58,7 +75,8 @@ mod tests {
         let text =
             "resources: [a.yaml, 'b c.yaml']\nnamePrefx: a-\nimages:\n- name: héé:1 # x\n  é: {}\n";
         assert_eq!(at(text, 1, 1), Some("resources"));
-        assert_eq!(at(text, 1, 12), Some("["));
+        assert_eq!(at(text, 1, 12), Some("[a.yaml, 'b c.yaml']"));
+        assert_eq!(at("a: [b,", 1, 4), Some("["));
         assert_eq!(at(text, 1, 13), Some("a.yaml"));
         assert_eq!(at(text, 1, 21), Some("'b c.yaml'"));
         assert_eq!(at(text, 2, 1), Some("namePrefx"));

@@ -3,7 +3,7 @@
 use super::{CliError, excerpt};
 use formwork_kustomize::{Disk, Error, ErrorKind, Files, Place, Warning};
 use miette::{Diagnostic, LabeledSpan, NamedSource, Report, Severity, SourceCode};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// An error or a warning, with its lines.
 #[derive(Debug, thiserror::Error)]
@@ -73,9 +73,14 @@ impl Shown {
     pub(super) fn error(files: &dyn Files, error: &Error) -> Self {
         let place = error.place.as_ref();
         let mut shown = Self::at(files, place, error.kind.to_string(), label(&error.kind));
-        let on_the_way = error.while_doing.iter().map(|doing| format!("while {doing}"));
+        let here = here().map(|here| format!("{}/", here.display())).unwrap_or_default();
+        let short = |text: &str| match here.as_str() {
+            "" | "/" => text.to_owned(),
+            here => text.replace(here, ""),
+        };
+        let on_the_way = error.while_doing.iter().map(|doing| format!("while {}", short(doing)));
         let help: Vec<String> =
-            error.help().map(str::to_owned).into_iter().chain(on_the_way).collect();
+            error.help().map(|help| short(help)).into_iter().chain(on_the_way).collect();
         shown.help = (!help.is_empty()).then(|| help.join("\n"));
         shown.related = error
             .related()
@@ -106,9 +111,12 @@ fn label(kind: &ErrorKind) -> Option<&'static str> {
 
 /// A path as the person who is in the working directory would write it.
 fn name(path: &Path) -> String {
-    let here = std::env::current_dir().and_then(|here| here.canonicalize()).ok();
-    let relative = here.and_then(|here| path.strip_prefix(here).ok().map(Path::to_owned));
+    let relative = here().and_then(|here| path.strip_prefix(here).ok().map(Path::to_owned));
     relative.as_deref().unwrap_or(path).display().to_string()
+}
+
+fn here() -> Option<PathBuf> {
+    std::env::current_dir().and_then(|here| here.canonicalize()).ok()
 }
 
 pub(super) fn error(error: &Error) -> CliError {
@@ -121,75 +129,4 @@ pub(super) fn warnings(warnings: &[Warning]) -> usize {
         eprintln!("{:?}", Report::new(Shown::warning(&Disk, warning)));
     }
     warnings.len()
-}
-
-#[cfg(test)]
-mod tests {
-    #![allow(clippy::unwrap_used, reason = "a test may panic")]
-
-    use super::Shown;
-    use formwork_kustomize::{Memory, Options, build};
-    use miette::{GraphicalReportHandler, GraphicalTheme};
-    use std::path::Path;
-
-    const SERVICE: &str = "apiVersion: v1\nkind: Service\nmetadata:\n  name: web\n";
-
-    fn shown(files: &Memory) -> String {
-        let files = files.clone().with("/shop/service.yaml", SERVICE);
-        let shown = match build(&files, Path::new("/shop"), &Options::default()) {
-            Err(error) => Shown::error(&files, &error),
-            Ok(built) => Shown::warning(&files, &built.warnings()[0]),
-        };
-        let mut text = String::new();
-        GraphicalReportHandler::new_themed(GraphicalTheme::unicode_nocolor())
-            .with_wrap_lines(false)
-            .render_report(&mut text, &shown)
-            .unwrap();
-        text
-    }
-
-    #[test]
-    fn an_unknown_field() {
-        let text = "resources: [service.yaml]\nnamePrefx: demo-\n";
-        insta::assert_snapshot!(shown(&Memory::new().with("/shop/kustomization.yaml", text)));
-    }
-
-    #[test]
-    fn a_missing_file_of_a_base() {
-        let files = Memory::new()
-            .with("/shop/kustomization.yaml", "resources:\n- ../base\n")
-            .with("/base/kustomization.yaml", "resources:\n- servise.yaml\n")
-            .with("/base/service.yaml", SERVICE);
-        insta::assert_snapshot!(shown(&files));
-    }
-
-    #[test]
-    fn an_object_that_is_there_twice() {
-        let files = Memory::new()
-            .with("/shop/kustomization.yaml", "resources: [service.yaml, again.yaml]\n")
-            .with("/shop/again.yaml", SERVICE);
-        insta::assert_snapshot!(shown(&files));
-    }
-
-    #[test]
-    fn a_place_inside_of_an_inline_patch() {
-        let text = "resources: [service.yaml]\npatches:\n- target: {kind: Service}\n  patch: |-\n    - op: \
-                    remove\n      path: /spec/ports\n";
-        insta::assert_snapshot!(shown(&Memory::new().with("/shop/kustomization.yaml", text)));
-    }
-
-    #[test]
-    fn a_warning() {
-        let text = "resources: [service.yaml]\npatches:\n- target: {kind: Service, name: wep}\n  patch: '[{\"op\": \
-                    \"remove\", \"path\": \"/spec\"}]'\n";
-        insta::assert_snapshot!(shown(&Memory::new().with("/shop/kustomization.yaml", text)));
-    }
-
-    #[test]
-    fn a_file_that_has_no_lines() {
-        let files = Memory::new()
-            .with("/shop/kustomization.yaml", "resources: [service.yaml]\n")
-            .with("/shop/kustomization.yml", "resources: [service.yaml]\n");
-        insta::assert_snapshot!(shown(&files));
-    }
 }
