@@ -4,9 +4,12 @@
 use serde_json::{Value, json};
 use std::{
     fs,
+    io::{Read as _, Write as _},
+    net::TcpListener,
     os::unix::fs::PermissionsExt as _,
     path::Path,
     process::{Command, Output},
+    thread,
 };
 use tempfile::TempDir;
 
@@ -30,6 +33,11 @@ fn write(folder: &Path, files: &[(&str, &str)]) {
 /// Runs `formwork kube` there, and gives its exit code, output and complaints.
 fn kube(folder: &Path, arguments: &[&str]) -> (i32, String, String) {
     let mut command = Command::new(env!("CARGO_BIN_EXE_formwork"));
+    for proxy in
+        ["HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "http_proxy", "https_proxy", "all_proxy"]
+    {
+        command.env_remove(proxy);
+    }
     command
         .arg("kube")
         .args(arguments)
@@ -172,6 +180,52 @@ fn bases_come_out_of_git_at_their_revision() {
     assert_eq!(code, 1);
     assert!(stderr.contains("can't clone") && stderr.contains("v3"), "{stderr}");
     assert!(stderr.contains("kustomization.yaml:1:13"), "{stderr}");
+}
+
+/// Answers one request after the other on a port of its own; what isn't known is not found.
+fn serve(path: &'static str, content: &'static str) -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = format!("http://{}", listener.local_addr().unwrap());
+    thread::spawn(move || {
+        for mut stream in listener.incoming().flatten() {
+            let mut request = [0; 4096];
+            let length = stream.read(&mut request).unwrap_or(0);
+            let known = request[..length].starts_with(format!("GET {path} ").as_bytes());
+            let (status, body) = if known { ("200 OK", content) } else { ("404 Not Found", "") };
+            let length = body.len();
+            let head = format!(
+                "HTTP/1.1 {status}\r\ncontent-length: {length}\r\nconnection: close\r\n\r\n"
+            );
+            // A client that has gone away needs no answer.
+            let _ = stream.write_all(format!("{head}{body}").as_bytes());
+        }
+    });
+    address
+}
+
+#[test]
+fn files_are_loaded_over_http() {
+    let address = serve("/v1/install.yaml", SERVICE);
+    let build = |path: &str| {
+        let text = format!("resources:\n- {address}{path}\nnamePrefix: a-\n");
+        kube(folder(&[("kustomization.yaml", &text)]).path(), &["build"])
+    };
+    assert_eq!(build("/v1/install.yaml"), (0, SERVICE.replace("web", "a-web"), String::new()));
+    let (code, _, stderr) = build("/v2/install.yaml");
+    assert_eq!(code, 1);
+    assert!(stderr.contains("/v2/install.yaml") && stderr.contains("404"), "{stderr}");
+    assert!(stderr.contains("kustomization.yaml:2:3"), "{stderr}");
+}
+
+#[test]
+fn a_repository_that_never_answers_is_given_up() {
+    // Connections wait in the queue, and nobody takes them out.
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    let text = format!("resources: ['http://{address}/o/r.git?timeout=1s']\n");
+    let (code, _, stderr) = kube(folder(&[("kustomization.yaml", &text)]).path(), &["build"]);
+    assert_eq!(code, 1);
+    assert!(stderr.contains("it took too long"), "{stderr}");
 }
 
 /// A `helm` that prints what it was called with, as an object.

@@ -114,8 +114,9 @@ fn built(side: &Side, tools: &HostTools, matches: &ArgMatches) -> Result<Vec<Obj
         Some(revision) => revision::check_out(tools, &side.directory, revision)?,
         None => side.directory.clone(),
     };
-    let built = formwork_kustomize::build(&Disk, &directory, &build::options(matches));
-    match built {
+    // Remote bases are there as long as the options are, and an error may show their lines.
+    let options = build::options(matches);
+    match formwork_kustomize::build(&Disk, &directory, &options) {
         Ok(built) => Ok(built.objects().cloned().collect()),
         Err(error) => {
             // The excerpt names a file of the copy; this says what it is a copy of.
