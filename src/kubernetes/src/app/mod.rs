@@ -10,6 +10,7 @@ mod apply;
 mod authors;
 mod compare;
 mod holes;
+mod inspect;
 mod key;
 mod manifest;
 mod marks;

@@ -1,7 +1,7 @@
 //! The overlay's files: read from the project into the graph, and built from there.
 
 use formwork_engine::{Expr, Failure};
-use formwork_kustomize::{Disk, Error, Memory, Options, build};
+use formwork_kustomize::{Built, Disk, Error, Memory, Options, build};
 use serde_json::Value as Json;
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -20,13 +20,10 @@ impl Files {
         self.0.insert(path, content);
     }
 
-    /// The objects of the kustomization in a directory.
-    pub fn build(&self, directory: &str) -> Result<Vec<Json>, Failure> {
+    /// Builds the kustomization in a directory.
+    pub fn build(&self, directory: &str) -> Result<Built, Failure> {
         let root = Path::new("/").join(directory);
-        match build(&self.0, &root, &Options::default()) {
-            Ok(built) => Ok(built.objects().map(|object| object.to_json()).collect()),
-            Err(error) => Err(unbuilt(error, Path::new("/"))),
-        }
+        build(&self.0, &root, &Options::default()).map_err(|error| unbuilt(error, Path::new("/")))
     }
 }
 

@@ -3,12 +3,13 @@
 use super::{
     compare,
     holes::Holes,
-    key,
+    inspect, key,
     manifest::stringless,
     overlay::{ABOVE, Files},
 };
 use crate::api::{at, name, text, title};
 use formwork_engine::{Data, Failure};
+use formwork_kustomize::Built;
 use serde::Deserialize;
 use serde_json::{Map, Value as Json, json};
 use std::collections::{BTreeMap, BTreeSet};
@@ -99,7 +100,7 @@ fn render(frame: &Frame, filling: &Filling) -> Result<Data, Failure> {
     let resources: Vec<String> = parts.map(|path| format!("../{path}")).collect();
     let plain = json!({ "resources": resources });
     files.insert(&format!("{ABOVE}/kustomization.yaml"), &plain.to_string());
-    let plain = files.build(ABOVE)?;
+    let plain = objects_of(&files.build(ABOVE)?);
     check_images(&plain, &filling.images)?;
 
     let mut holes = Holes::default();
@@ -135,7 +136,9 @@ fn render(frame: &Frame, filling: &Filling) -> Result<Data, Failure> {
     }
     files.insert(&format!("{ABOVE}/kustomization.yaml"), &above.to_string());
 
-    let mut objects = files.build(ABOVE)?;
+    let built = files.build(ABOVE)?;
+    inspect::refuse(&built)?;
+    let mut objects = objects_of(&built);
     for object in &mut objects {
         compare::tidy(object);
         stringless(object);
@@ -155,6 +158,10 @@ fn render(frame: &Frame, filling: &Filling) -> Result<Data, Failure> {
         }
     }
     Ok(Data::Map(out))
+}
+
+fn objects_of(built: &Built) -> Vec<Json> {
+    built.objects().map(|object| object.to_json()).collect()
 }
 
 /// Whether an object is what a generator of that name made; an overlay may have its own prefix.

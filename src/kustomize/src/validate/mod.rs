@@ -67,12 +67,14 @@ pub(crate) const DUPLICATE: Rule = refused(
     "Entries of this list are told apart by these keys; of two with the same keys one is lost, or the object refused.",
     "Remove one, or give it another name. Two patches that both add it are a usual cause.",
 );
-pub(crate) const UNKNOWN_KIND: Rule = refused(
-    "FWK006",
-    "unknown kind",
-    "This Kubernetes version has no such kind in this group and version, at least not unless it is switched on.",
-    "Correct `apiVersion` or `kind`; `kubectl api-resources` lists them.",
-);
+pub(crate) const UNKNOWN_KIND: Rule = Rule {
+    code: "FWK006",
+    name: "unknown kind",
+    severity: Severity::Error,
+    why: "This Kubernetes version has no such kind in this group and version, unless the cluster has switched it on.",
+    fix: "Correct `apiVersion` or `kind`; `kubectl api-resources` lists them.",
+    can_be_ignored: true,
+};
 pub(crate) const REMOVED: Rule = refused(
     "FWK007",
     "removed API",

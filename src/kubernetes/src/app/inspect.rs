@@ -1,0 +1,43 @@
+//! What a plan says of an overlay's objects before a cluster sees them.
+
+use formwork_engine::Failure;
+use formwork_kustomize::{Built, Finding, Schemas, Severity, inspect};
+
+/// More errors than this are counted, not listed.
+const MAX_LISTED: usize = 10;
+
+/// Fails on what the API server would refuse, or can't work.
+pub fn refuse(built: &Built) -> Result<(), Failure> {
+    let findings = inspect(built, Schemas::stored());
+    let errors: Vec<Finding> =
+        findings.into_iter().filter(|finding| finding.severity == Severity::Error).collect();
+    if errors.is_empty() {
+        return Ok(());
+    }
+    let mut lines: Vec<String> = errors.iter().take(MAX_LISTED).map(line).collect();
+    if errors.len() > MAX_LISTED {
+        lines.push(format!("and {} more", errors.len() - MAX_LISTED));
+    }
+    let version = Schemas::stored().version();
+    let message = format!("the objects don't fit Kubernetes {version}:\n{}", lines.join("\n"));
+    Err(Failure::invalid(message)
+        .hint("mend the overlay; `formwork kube checks` says of each code why and how"))
+}
+
+/// In one line, with the file as the project names it.
+fn line(finding: &Finding) -> String {
+    let Finding { code, object, field, message, help, place, .. } = finding;
+    let mut line = format!("{code} {object}: ");
+    if !field.is_empty() {
+        line.push_str(&format!("{field}: "));
+    }
+    line.push_str(message);
+    if let Some(help) = help {
+        line.push_str(&format!("; {help}"));
+    }
+    if let Some(place) = place {
+        let place = place.to_string();
+        line.push_str(&format!(" ({})", place.trim_start_matches('/')));
+    }
+    line
+}
