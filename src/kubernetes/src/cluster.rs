@@ -8,6 +8,7 @@ use kube::{
         AuthInfo, Cluster as ClusterEntry, Context, KubeConfigOptions, Kubeconfig, NamedAuthInfo,
         NamedCluster, NamedContext,
     },
+    core::{params::GetParams, request::Request},
     discovery::Discovery,
 };
 use secrecy::SecretString;
@@ -107,25 +108,31 @@ impl Connect for Connection {
                 let label = format!("EKS cluster {} ({})", cluster.name, cluster.endpoint);
                 (Login::Eks { cluster, tokens: setup.clone() }, label)
             }
-            (None, Some(file)) => {
-                let context = file.context.as_ref().map(|c| format!(", context {c}"));
-                let label = format!("cluster of {}{}", file.path, context.unwrap_or_default());
-                (Login::File(file), label)
-            }
+            (None, Some(file)) => return Self::of_file(file).await,
             _ => {
                 return Err(Failure::invalid("a cluster is either `eks` or `kubeconfig`")
                     .hint("give one of them: kube::Cluster::new().eks(..)"));
             }
         };
+        Self::new(login, label).await
+    }
+}
+
+impl Connection {
+    async fn new(login: Login, label: String) -> Result<Self, Failure> {
         // Two providers are linked in; without a choice rustls panics. Err says one was chosen before.
         let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
         let connection = Self { login, label, session: Mutex::default(), kinds: Mutex::default() };
         connection.client().await?;
         Ok(connection)
     }
-}
 
-impl Connection {
+    async fn of_file(file: KubeconfigFile) -> Result<Self, Failure> {
+        let context = file.context.as_ref().map(|c| format!(", context {c}"));
+        let label = format!("cluster of {}{}", file.path, context.unwrap_or_default());
+        Self::new(Login::File(file), label).await
+    }
+
     /// A client whose login lasts long enough for a call.
     pub(crate) async fn client(&self) -> Result<Client, Failure> {
         let mut session = self.session.lock().await;
@@ -207,6 +214,18 @@ impl Connection {
         };
         failure.context(format!("{doing} in {}", self.label))
     }
+}
+
+/// The OpenAPI document of an API server, version 2: JSON of about two megabytes
+/// (<https://kubernetes.io/docs/concepts/overview/kubernetes-api/#openapi-v2>).
+pub async fn openapi(kubeconfig: &str, context: Option<String>) -> Result<String, Failure> {
+    let file = KubeconfigFile { path: kubeconfig.to_owned(), context };
+    let connection = Connection::of_file(file).await?;
+    let doing = "reading /openapi/v2";
+    let request = Request::new("/openapi").get("v2", &GetParams::default());
+    let request = request.map_err(|error| Failure::invalid(format!("{doing}: {error}")))?;
+    let answer = connection.client().await?.request_text(request).await;
+    answer.map_err(|error| connection.failure(doing, error))
 }
 
 /// What an API server's refusal means (<https://kubernetes.io/docs/reference/using-api/api-concepts/>).

@@ -10,7 +10,7 @@ pub use api::{FIELD_MANAGER, MAX_PAGES, PAGE, PARALLEL_CALLS};
 pub use app::{App, AppObserved, AppOutputs, AppOutputsRefs, Manifest};
 pub use cluster::{
     CONNECT_TIMEOUT, Cluster, ClusterTokens, Connection, Eks, KubeconfigFile, READ_TIMEOUT,
-    TOKEN_MARGIN, Token,
+    TOKEN_MARGIN, Token, openapi,
 };
 
 use formwork_engine::Registry;

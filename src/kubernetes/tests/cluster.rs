@@ -5,6 +5,7 @@ mod support;
 
 use formwork_engine::{Draft, FailureKind, Graph, map, plan::Action, secret_text, text};
 use formwork_kubernetes::{App, Cluster, Eks, KubeconfigFile};
+use formwork_kustomize::Schemas;
 use formwork_rehearse::{Inventory, LocalCloud, Options, Progress, Site};
 use std::{path::Path, sync::Arc, sync::atomic::Ordering};
 use support::{PASSWORD, Platform, Tokens, World, repository};
@@ -20,6 +21,9 @@ async fn apps_live_in_a_real_cluster() {
     let site = cloud.site("staging").unwrap();
     let before = Inventory::take(cloud.sites()).await.unwrap();
 
+    // Before a test defines kinds of its own.
+    the_stored_types_are_those_of_this_api_server(site).await;
+
     // Side by side: each has its own state and its own namespace.
     futures::join!(
         an_unreachable_cluster_is_said_so(site),
@@ -33,6 +37,16 @@ async fn apps_live_in_a_real_cluster() {
     let after = Inventory::take(cloud.sites()).await.unwrap();
     assert_eq!(after.since(&before), Vec::<String>::new());
     cloud.stop().await;
+}
+
+/// `formwork kube schemas` writes what is in the tree.
+async fn the_stored_types_are_those_of_this_api_server(site: &Site) {
+    let kubeconfig = site.kubeconfig.to_str().unwrap();
+    let openapi = formwork_kubernetes::openapi(kubeconfig, None).await.unwrap();
+    let packed = Schemas::pack(openapi.as_bytes()).unwrap();
+    let stored =
+        Path::new(env!("CARGO_MANIFEST_DIR")).join("../kustomize/data/kubernetes-1.36.schemas");
+    assert!(packed == std::fs::read(stored).unwrap(), "write them again: formwork kube schemas");
 }
 
 /// What a preview's author would change.

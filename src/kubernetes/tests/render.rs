@@ -318,3 +318,50 @@ fn broken_yaml_gives_file_line_and_column() {
     assert!(failure.message.starts_with("kube/broken/a.yaml:"), "{}", failure.message);
     assert!(failure.hint.unwrap().starts_with("mend kube/broken/a.yaml:"));
 }
+
+/// An App of one overlay with these objects and images.
+fn app_of(objects: &str, images: Value<BTreeMap<String, String>>) -> Result<Vec<String>, Failure> {
+    let directory = tempfile::tempdir().unwrap();
+    let overlay = directory.path().join("kube/app");
+    std::fs::create_dir_all(&overlay).unwrap();
+    std::fs::write(overlay.join("kustomization.yaml"), "resources:\n  - web.yaml\n").unwrap();
+    std::fs::write(overlay.join("web.yaml"), objects).unwrap();
+    let mut node =
+        node(|_| App::new().cluster(cluster()).overlay("kube/app").namespace("n").images(images));
+    App::embed(directory.path(), &mut node.fields).unwrap();
+    Ok(App::remarks(&App::expand(node.evaluate(&known("1")))?))
+}
+
+fn pod(lines: &str) -> String {
+    let requests = "resources: {requests: {cpu: 1, memory: 1Gi}}";
+    format!(
+        "apiVersion: v1\nkind: Pod\nmetadata: {{name: web}}\nspec:\n  containers:\n  - name: web\n    {requests}\n{lines}"
+    )
+}
+
+#[test]
+fn what_the_api_server_would_refuse_fails_the_plan_with_its_place() {
+    let failure =
+        app_of(&pod("    image: w:1\n    porst: []\n"), map! {}.into_value()).unwrap_err();
+    assert!(
+        failure.message.contains(
+            "FWK001 Pod n/web: spec.containers[0].porst: there is no such field; did you mean `ports`? (kube/app/web.yaml:1:1)"
+        ),
+        "{}",
+        failure.message
+    );
+    assert!(failure.hint.unwrap().contains("formwork kube checks"));
+}
+
+#[test]
+fn what_a_team_would_want_to_know_is_said_beside_the_plan() {
+    let said =
+        |image: &str, images| app_of(&pod(&format!("    image: {image}\n")), images).unwrap();
+    assert_eq!(
+        said("w:latest", map! {}.into_value()),
+        [
+            "FWK113 Pod n/web: spec.containers[0].image: the tag of w:latest is moved to other builds (kube/app/web.yaml:1:1)"
+        ]
+    );
+    assert!(said("w", map! { "w": "w:1" }.into_value()).is_empty());
+}

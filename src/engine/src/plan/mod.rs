@@ -59,6 +59,9 @@ pub struct Step {
     /// Why it is created again, replaced, deleted or forgotten.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub reasons: Vec<String>,
+    /// What its author would want to know of what is wanted, though it can be done.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub remarks: Vec<String>,
     pub changes: Vec<Change>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub source: Option<Source>,

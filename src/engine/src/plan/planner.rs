@@ -169,6 +169,7 @@ impl Planner<'_> {
             kind: node.kind.clone(),
             action: Action::Keep,
             reasons: vec![],
+            remarks: vec![],
             changes: vec![],
             source: node.source.clone(),
             options: node.options.clone(),
@@ -215,6 +216,9 @@ impl Planner<'_> {
         }
         self.trigger(&mut step, provider);
         self.goes_with_its_host(&mut step, provider);
+        if step.action.is_change() {
+            step.remarks = provider.remarks(&step.planned);
+        }
         self.check_name(node, &step, schema)?;
         self.hold_back(&mut step);
         Ok(Some(step))
@@ -627,6 +631,7 @@ fn without_a_node(address: Address, kind: &str) -> Step {
         kind: kind.to_owned(),
         action: Action::Leave,
         reasons: vec![],
+        remarks: vec![],
         changes: vec![],
         source: None,
         options: crate::Options::default(),

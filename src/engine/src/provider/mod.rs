@@ -146,6 +146,9 @@ pub trait Provider: Send + Sync {
     /// Makes the fields that are compared from the fields that the author wrote. Pure.
     fn expand(&self, fields: Data) -> Result<Data, Failure>;
 
+    /// What an author would want to know of expanded fields that can be applied. Pure.
+    fn remarks(&self, fields: &Data) -> Vec<String>;
+
     /// The predicted outputs of one that doesn't exist yet. Pure.
     fn predict(&self, prediction: &Prediction<'_>) -> BTreeMap<String, Data>;
 

@@ -133,6 +133,11 @@ pub trait Reconcile: Resource {
         Ok(fields)
     }
 
+    /// What an author would want to know of expanded fields that can be applied; shown beside the change.
+    fn remarks(_: &Data) -> Vec<String> {
+        Vec::new()
+    }
+
     /// Reads what fields name outside of the stack, such as an overlay's files, into the graph.
     fn embed(_: &Path, _: &mut BTreeMap<String, Expr>) -> Result<(), Failure> {
         Ok(())
@@ -212,6 +217,10 @@ impl<R: Reconcile> Provider for Typed<R> {
 
     fn expand(&self, fields: Data) -> Result<Data, Failure> {
         R::expand(fields)
+    }
+
+    fn remarks(&self, fields: &Data) -> Vec<String> {
+        R::remarks(fields)
     }
 
     fn predict(&self, prediction: &Prediction<'_>) -> BTreeMap<String, Data> {

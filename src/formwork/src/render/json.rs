@@ -13,6 +13,7 @@ pub(crate) fn json(plan: &Plan) -> Value {
                 "kind": step.kind,
                 "action": verb(step.action),
                 "reasons": step.reasons,
+                "warnings": step.remarks,
                 "source": step.source,
                 "changes": step.changes,
                 "needs_consent": step.needs_consent,

@@ -23,6 +23,9 @@ pub(crate) fn markdown(plan: &Plan) -> String {
         for line in &step.changes {
             let _ = writeln!(block, "{} {}", sign(step.action), fenced(&change(line)));
         }
+        for remark in &step.remarks {
+            let _ = writeln!(block, "! {}", fenced(remark));
+        }
         block.push_str("```\n");
         if let Some(source) = &step.source {
             let _ = write!(block, "\n{source}\n");

@@ -62,6 +62,9 @@ fn one(step: &Step) -> String {
     if step.blocked.is_some() {
         out.push_str("\n    held back: it and what depends on it aren't begun");
     }
+    for remark in &step.remarks {
+        let _ = write!(out, "\n    warning: {remark}");
+    }
     if step.creates_first() {
         out.push_str("\n    the new one is created before the old one is deleted");
     }

@@ -11,7 +11,7 @@ use std::collections::BTreeMap;
 ///
 /// So a hash over a mark follows the reference and version of a secret, never its text: a new version gives
 /// the Secret a new name, and pods that use it are rolled.
-const MARK: &str = "formwork-hole-";
+pub const MARK: &str = "formwork-hole-";
 /// Characters of the digest in a mark.
 const DIGEST: usize = 24;
 

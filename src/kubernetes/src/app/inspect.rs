@@ -1,5 +1,6 @@
 //! What a plan says of an overlay's objects before a cluster sees them.
 
+use super::holes::MARK;
 use formwork_engine::Failure;
 use formwork_kustomize::{Built, Finding, Schemas, Severity, inspect};
 
@@ -22,6 +23,18 @@ pub fn refuse(built: &Built) -> Result<(), Failure> {
     let message = format!("the objects don't fit Kubernetes {version}:\n{}", lines.join("\n"));
     Err(Failure::invalid(message)
         .hint("mend the overlay; `formwork kube checks` says of each code why and how"))
+}
+
+/// What a team would want to know, in one line each.
+pub fn remarks(built: &Built) -> Vec<String> {
+    let findings = inspect(built, Schemas::stored());
+    findings
+        .iter()
+        .filter(|finding| finding.severity == Severity::Warning)
+        // What stands for a value that isn't known yet has no tag, or whatever the value will have.
+        .filter(|finding| !finding.message.contains(MARK))
+        .map(line)
+        .collect()
 }
 
 /// In one line, with the file as the project names it.

@@ -125,6 +125,10 @@ impl Reconcile for App {
         render::expand(fields)
     }
 
+    fn remarks(fields: &Data) -> Vec<String> {
+        render::remarks(fields)
+    }
+
     fn predict(prediction: &Prediction<'_>) -> BTreeMap<&'static str, String> {
         let namespace = prediction.text("namespace").map(str::to_owned);
         namespace.map(|namespace| ("namespace", namespace)).into_iter().collect()

@@ -8,7 +8,7 @@ use super::{
     overlay::{ABOVE, Files},
 };
 use crate::api::{at, name, text, title};
-use formwork_engine::{Data, Failure};
+use formwork_engine::{Data, Failure, Unknown};
 use formwork_kustomize::Built;
 use serde::Deserialize;
 use serde_json::{Map, Value as Json, json};
@@ -49,10 +49,27 @@ const FRAME: &[&str] = &[
 
 /// The fields with `objects` made from them.
 pub fn expand(fields: Data) -> Result<Data, Failure> {
+    let objects = match read(&fields)? {
+        Err(unknown) => Data::Unknown(unknown),
+        Ok((frame, filling)) => render(&frame, &filling)?,
+    };
     let mut fields = fields.into_map();
+    fields.insert("objects".into(), objects);
+    Ok(Data::Map(fields))
+}
+
+/// What a team would want to know of the objects, though they can be applied.
+pub fn remarks(fields: &Data) -> Vec<String> {
+    let Ok(Ok((frame, filling))) = read(fields) else { return Vec::new() };
+    let built = build(&frame, &filling, &mut Holes::default());
+    built.map(|built| inspect::remarks(&built)).unwrap_or_default()
+}
+
+/// The fields that rendering needs; as the inner error, what they wait for.
+fn read(fields: &Data) -> Result<Result<(Frame, Filling), Unknown>, Failure> {
     let frame: BTreeMap<String, Data> = FRAME
         .iter()
-        .filter_map(|name| Some(((*name).to_owned(), fields.get(*name)?.clone())))
+        .filter_map(|name| Some(((*name).to_owned(), fields.get(name)?.clone())))
         .filter(|(_, value)| *value != Data::Null)
         .collect();
     let frame = Data::Map(frame);
@@ -71,16 +88,11 @@ pub fn expand(fields: Data) -> Result<Data, Failure> {
         config: values("config"),
         secrets: values("secrets"),
     };
-    let unknown = unknown.into_iter().find(|unknown| !unknown.is_empty());
-    let objects = match unknown {
-        Some(unknown) => Data::Unknown(unknown),
-        None => {
-            let bad = |error| Failure::invalid(format!("the fields of an App are bad: {error}"));
-            render(&frame.parse().map_err(bad)?, &filling)?
-        }
-    };
-    fields.insert("objects".into(), objects);
-    Ok(Data::Map(fields))
+    if let Some(unknown) = unknown.into_iter().find(|unknown| !unknown.is_empty()) {
+        return Ok(Err(unknown));
+    }
+    let bad = |error| Failure::invalid(format!("the fields of an App are bad: {error}"));
+    Ok(Ok((frame.parse().map_err(bad)?, filling)))
 }
 
 /// The fields whose values may be holes.
@@ -91,7 +103,8 @@ struct Filling {
     secrets: BTreeMap<String, Data>,
 }
 
-fn render(frame: &Frame, filling: &Filling) -> Result<Data, Failure> {
+/// The overlay with everything that kustomize itself can put into it; marks stand for the rest.
+fn build(frame: &Frame, filling: &Filling, holes: &mut Holes) -> Result<Built, Failure> {
     let mut files = Files::default();
     for (path, content) in &frame.files {
         files.insert(path, content);
@@ -103,12 +116,11 @@ fn render(frame: &Frame, filling: &Filling) -> Result<Data, Failure> {
     let plain = objects_of(&files.build(ABOVE)?);
     check_images(&plain, &filling.images)?;
 
-    let mut holes = Holes::default();
     let mut above = json!({
         "resources": resources,
         "namespace": frame.namespace,
         "namePrefix": frame.name_prefix,
-        "images": images(&filling.images, &mut holes),
+        "images": images(&filling.images, holes),
         "replicas": frame.replicas.iter()
             .map(|(name, count)| json!({"name": name, "count": count}))
             .collect::<Vec<_>>(),
@@ -136,7 +148,12 @@ fn render(frame: &Frame, filling: &Filling) -> Result<Data, Failure> {
     }
     files.insert(&format!("{ABOVE}/kustomization.yaml"), &above.to_string());
 
-    let built = files.build(ABOVE)?;
+    files.build(ABOVE)
+}
+
+fn render(frame: &Frame, filling: &Filling) -> Result<Data, Failure> {
+    let mut holes = Holes::default();
+    let built = build(frame, filling, &mut holes)?;
     inspect::refuse(&built)?;
     let mut objects = objects_of(&built);
     for object in &mut objects {

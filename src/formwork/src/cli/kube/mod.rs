@@ -1,9 +1,12 @@
 //! `formwork kube`: working with Kubernetes manifests. One file is one command.
 
 mod build;
+mod check;
+mod checks;
 mod diff;
 mod excerpt;
 mod report;
+mod schemas;
 mod tools;
 
 use super::{CliError, Ended};
@@ -16,12 +19,18 @@ pub(crate) fn command() -> Command {
         .subcommand_required(true)
         .subcommand(build::command())
         .subcommand(diff::command())
+        .subcommand(check::command())
+        .subcommand(checks::command())
+        .subcommand(schemas::command())
 }
 
 pub(crate) fn run(matches: &ArgMatches) -> Result<Ended, CliError> {
     match matches.subcommand() {
         Some(("build", matches)) => build::run(matches),
         Some(("diff", matches)) => diff::run(matches),
+        Some(("check", matches)) => check::run(matches),
+        Some(("checks", matches)) => checks::run(matches),
+        Some(("schemas", matches)) => schemas::run(matches),
         _ => Ok(Ended::Fine),
     }
 }
