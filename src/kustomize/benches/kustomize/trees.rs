@@ -32,7 +32,7 @@ images:
 patches:
 - path: api.yaml
 - target: {kind: Service, name: web}
-  patch: '[{op: replace, path: /spec/ports/0/port, value: 8080}]'
+  patch: '- {op: replace, path: /spec/ports/0/port, value: 8080}'
 secretGenerator:
 - {name: token, literals: [token=abc]}
 ";
@@ -73,7 +73,7 @@ labels:
 commonAnnotations: {{owner: platform}}
 images:
 {}{patches}- target: {{kind: Deployment, labelSelector: tier=t3}}
-  patch: '[{{op: add, path: /spec/template/spec/priorityClassName, value: high}}]'
+  patch: '- {{op: add, path: /spec/template/spec/priorityClassName, value: high}}'
 configMapGenerator:
 - {{name: conf-0, behavior: merge, literals: [EXTRA=1]}}
 ",
