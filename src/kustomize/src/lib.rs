@@ -12,6 +12,8 @@
 //! # Ok::<(), formwork_kustomize::Error>(())
 //! ```
 //!
+//! [`inspect`] says of a build what a cluster would refuse, and what a team would regret.
+//!
 //! Invariant: nothing here reads the environment, the network or a terminal; files come from [`Files`], programs (`git`,
 //! `helm`) only from [`Tools`].
 //!
