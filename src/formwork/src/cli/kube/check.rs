@@ -138,11 +138,10 @@ fn as_text(built: &Built, schemas: &Schemas, findings: &[Finding]) -> String {
         text.push_str(&format!("note: {count} × {note}\n"));
     }
     let (errors, warnings) = (count(findings, Severity::Error), count(findings, Severity::Warning));
-    let objects = built.objects().len();
+    let objects = counted(built.objects().len(), "object");
+    let (errors, warnings) = (counted(errors, "error"), counted(warnings, "warning"));
     let version = schemas.version();
-    text.push_str(&format!(
-        "{objects} objects, Kubernetes {version}: {errors} errors, {warnings} warnings\n"
-    ));
+    text.push_str(&format!("{objects}, Kubernetes {version}: {errors}, {warnings}\n"));
     text
 }
 
@@ -154,6 +153,15 @@ fn as_json(built: &Built, schemas: &Schemas, findings: &[Finding]) -> Value {
         "warnings": count(findings, Severity::Warning),
         "findings": findings,
     })
+}
+
+/// `no errors`, `1 error`, `2 errors`.
+fn counted(count: usize, what: &str) -> String {
+    match count {
+        0 => format!("no {what}s"),
+        1 => format!("1 {what}"),
+        _ => format!("{count} {what}s"),
+    }
 }
 
 fn count(findings: &[Finding], severity: Severity) -> usize {
