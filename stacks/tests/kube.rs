@@ -330,8 +330,8 @@ fn overlays_are_compared_field_by_field() {
     let (code, text, _) = kube(here.path(), &["diff", "--json", "staging", "production"]);
     assert_eq!(code, 2);
     let json: Value = serde_json::from_str(&text).unwrap();
-    let deployment = json["objects"].as_array().unwrap().iter();
-    let deployment = deployment.filter(|object| object["kind"] == "Deployment").next_back();
+    let mut objects = json["objects"].as_array().unwrap().iter();
+    let deployment = objects.rfind(|object| object["kind"] == "Deployment");
     assert_eq!(
         deployment.unwrap()["changes"],
         json!([{"path": ["spec", "replicas"], "before": 1, "after": 3}])

@@ -147,7 +147,9 @@ pub trait Provider: Send + Sync {
     fn expand(&self, fields: Data) -> Result<Data, Failure>;
 
     /// What an author would want to know of expanded fields that can be applied. Pure.
-    fn remarks(&self, fields: &Data) -> Vec<String>;
+    fn remarks(&self, _: &Data) -> Vec<String> {
+        vec![]
+    }
 
     /// The predicted outputs of one that doesn't exist yet. Pure.
     fn predict(&self, prediction: &Prediction<'_>) -> BTreeMap<String, Data>;

@@ -79,8 +79,7 @@ impl Shown {
             here => text.replace(here, ""),
         };
         let on_the_way = error.while_doing.iter().map(|doing| format!("while {}", short(doing)));
-        let help: Vec<String> =
-            error.help().map(|help| short(help)).into_iter().chain(on_the_way).collect();
+        let help: Vec<String> = error.help().map(short).into_iter().chain(on_the_way).collect();
         shown.help = (!help.is_empty()).then(|| help.join("\n"));
         shown.related = error
             .related()

@@ -3,8 +3,8 @@
 mod edit;
 mod history;
 mod look;
-mod relock;
 mod rebuild;
+mod relock;
 mod transfer;
 pub(super) mod unlock;
 
