@@ -73,9 +73,17 @@ impl Finder {
         Ok(found)
     }
 
+    /// A lineage to look things up by, where that takes one: the one to believe, or the only one seen.
+    fn likely(&self) -> &str {
+        match (self.lineage.as_str(), self.lineages.len()) {
+            ("", 1) => self.lineages.keys().next().map(String::as_str).unwrap_or_default(),
+            (believed, _) => believed,
+        }
+    }
+
     fn subject(&self, search: &Search<'_>, address: Address, name: String) -> Subject {
         Subject {
-            owner: Owner { lineage: self.lineage.clone(), address, intent: String::new() },
+            owner: Owner { lineage: self.likely().to_owned(), address, intent: String::new() },
             name,
             id: None,
             inputs: search.inputs.clone(),
@@ -100,7 +108,8 @@ impl Finder {
         let mut things: Vec<Observation> = vec![];
         // By the address, not by a lineage that another node had: there may be more than one.
         for address in &search.addresses {
-            let anything = Subject::anything(&self.subject(search, *address, String::new()).owner);
+            let (lineage, intent) = (self.lineage.clone(), String::new());
+            let anything = Subject::anything(&Owner { lineage, address: *address, intent });
             for seen in search.provider.list(search.binding, &[anything]).await? {
                 let known = things.iter().any(|known| known.id == seen.id);
                 things.extend((!known && self.is_ours(search, &seen)).then_some(seen));

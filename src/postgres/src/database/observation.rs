@@ -116,7 +116,7 @@ fn names(subject: &Subject) -> Vec<String> {
 /// The subject under its final name, if that one is its own.
 fn finished<'r>(rows: &BTreeMap<&str, &'r Row>, subject: &Subject) -> Option<&'r Row> {
     let row = rows.get(name_of(subject)?)?;
-    row.mark.as_ref().is_some_and(|mark| mark.owner == subject.owner).then_some(*row)
+    row.mark.as_ref().is_some_and(|mark| subject.owner.covers(&mark.owner)).then_some(*row)
 }
 
 fn found(
