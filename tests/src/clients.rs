@@ -93,3 +93,18 @@ pub fn boto3(site: &Site, code: &str) -> Result<Said, String> {
     let whole = format!("import boto3\nclient = boto3.client\n{code}");
     run(site, &site.tools.python, &["-c", &whole])
 }
+
+/// Makes a bucket, as somebody does before the first state is kept in it.
+pub fn make_bucket(site: &Site, bucket: &str) -> Result<(), String> {
+    // To the emulator, a key of twelve digits is the root of that account, and no signature is checked.
+    let scope = format!("{}/20260101/{}/s3/aws4_request", site.access_key_id, site.region);
+    let authorization =
+        format!("AWS4-HMAC-SHA256 Credential={scope}, SignedHeaders=host, Signature=unchecked");
+    let body = format!(
+        "<CreateBucketConfiguration><LocationConstraint>{}</LocationConstraint></CreateBucketConfiguration>",
+        site.region
+    );
+    let put = ureq::put(format!("{}/{bucket}", site.aws_endpoint));
+    let put = put.header("Authorization", authorization).send(body);
+    put.map(drop).map_err(|error| format!("can't make the bucket {bucket}: {error}"))
+}

@@ -9,5 +9,5 @@ pub mod kill;
 mod rehearsal;
 mod steps;
 
-pub use rehearsal::{Rehearsal, Tally, rehearse};
+pub use rehearsal::{Rehearsal, Tally, rehearse, state};
 pub use steps::images;

@@ -17,6 +17,18 @@ pub struct Tally {
     pub failed: usize,
 }
 
+/// The site whose state is in a bucket; the other's is in a folder. So both are lived with.
+const BUCKETED: &str = "staging";
+const BUCKET: &str = "shop-formwork-state";
+
+/// Where the state of a site's stacks is.
+pub fn state(scratch: &Path, site: &str) -> String {
+    match site {
+        BUCKETED => format!("s3://{BUCKET}/rehearsal"),
+        _ => scratch.join("state").display().to_string(),
+    }
+}
+
 /// What the steps share: the cloud, the program, and what was there before.
 pub struct Rehearsal {
     cloud: LocalCloud,
@@ -30,8 +42,8 @@ impl Rehearsal {
         self.cloud.site(name).ok_or_else(|| format!("the local cloud has no site {name}"))
     }
 
-    pub fn state(&self) -> PathBuf {
-        self.cloud.scratch().join("state")
+    fn state(&self, site: &str) -> String {
+        state(self.cloud.scratch(), site)
     }
 
     fn environment_file(&self, site: &str) -> PathBuf {
@@ -55,7 +67,7 @@ impl Rehearsal {
             .args(arguments)
             .current_dir(&self.project)
             .envs(site_and_paths.environment())
-            .env("FORMWORK_STATE", self.state())
+            .env("FORMWORK_STATE", self.state(site))
             .env("FORMWORK_ENVIRONMENT", self.environment_file(site))
             .env("NO_COLOR", "1")
             .stdin(std::process::Stdio::null())
@@ -82,6 +94,8 @@ pub async fn rehearse(
     tokio::task::block_in_place(|| Parts::ensure(&progress)).map_err(|error| error.to_string())?;
     let cloud = LocalCloud::start(Options::new(scratch)).await.map_err(|e| e.to_string())?;
     println!("      the local cloud is up after {:.1} s", started.elapsed().as_secs_f64());
+    let bucketed = cloud.site(BUCKETED).ok_or("no site with a bucket")?;
+    clients::make_bucket(bucketed, BUCKET)?;
     let before = Inventory::take(cloud.sites()).await.map_err(|error| error.to_string())?;
     // The package lies in the project's folder.
     let project = Path::new(env!("CARGO_MANIFEST_DIR")).parent().ok_or("no project folder")?;

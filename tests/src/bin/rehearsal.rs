@@ -38,11 +38,11 @@ async fn run(arguments: Arguments) -> Result<bool, String> {
     let (tally, cloud) = rehearse(&arguments.formwork, &scratch, arguments.keep).await?;
     if let Some(cloud) = cloud {
         println!("\nThe local cloud is up until Ctrl-C. In another terminal:\n");
-        println!("    export FORMWORK_STATE={}", scratch.join("state").display());
         println!("    export FORMWORK_IMAGES={}", formwork_tests::images());
         for site in cloud.sites() {
             println!("    # {}", site.name);
             println!("    . {}", scratch.join(format!("sites/{}.env", site.name)).display());
+            println!("    export FORMWORK_STATE={}", formwork_tests::state(&scratch, &site.name));
             let environment = scratch.join(format!("environments/{}.toml", site.name));
             println!("    export FORMWORK_ENVIRONMENT={}", environment.display());
         }
