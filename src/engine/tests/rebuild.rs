@@ -43,9 +43,9 @@ impl World {
     }
 }
 
-/// A state without what a rebuild can't tell: serial, and that it isn't confirmed.
+/// A state without what a rebuild can't tell: serial, runs, and that it isn't confirmed.
 fn comparable(state: &State) -> State {
-    let mut state = State { serial: 0, ..state.clone() };
+    let mut state = State { serial: 0, runs: vec![], ..state.clone() };
     state.resources.values_mut().for_each(|record| record.unconfirmed = false);
     state
 }
