@@ -25,8 +25,12 @@ const BUCKET: &str = "shop-formwork-state";
 pub fn state(scratch: &Path, site: &str) -> String {
     match site {
         BUCKETED => format!("s3://{BUCKET}/rehearsal"),
-        _ => scratch.join("state").display().to_string(),
+        _ => state_folder(scratch).display().to_string(),
     }
+}
+
+fn state_folder(scratch: &Path) -> PathBuf {
+    scratch.join("state")
 }
 
 /// What the steps share: the cloud, the program, and what was there before.
@@ -42,8 +46,9 @@ impl Rehearsal {
         self.cloud.site(name).ok_or_else(|| format!("the local cloud has no site {name}"))
     }
 
-    fn state(&self, site: &str) -> String {
-        state(self.cloud.scratch(), site)
+    /// The folder that production's state is in.
+    pub fn state_folder(&self) -> PathBuf {
+        state_folder(self.cloud.scratch())
     }
 
     fn environment_file(&self, site: &str) -> PathBuf {
@@ -67,7 +72,7 @@ impl Rehearsal {
             .args(arguments)
             .current_dir(&self.project)
             .envs(site_and_paths.environment())
-            .env("FORMWORK_STATE", self.state(site))
+            .env("FORMWORK_STATE", state(self.cloud.scratch(), site))
             .env("FORMWORK_ENVIRONMENT", self.environment_file(site))
             .env("NO_COLOR", "1")
             .stdin(std::process::Stdio::null())

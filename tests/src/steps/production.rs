@@ -40,7 +40,7 @@ pub async fn second_plan(r: &mut Rehearsal) -> Result<(), String> {
 /// The state is deleted with everything in it, proposed anew from what exists, and confirmed.
 pub async fn rebuild(r: &mut Rehearsal) -> Result<(), String> {
     let before = r.inventory().await?;
-    let state = r.state().join("production");
+    let state = r.state_folder().join("production");
     std::fs::remove_dir_all(&state).map_err(|error| format!("{}: {error}", state.display()))?;
     let said = with_images(&["state", "rebuild", "--yes", "production"]);
     let said = r.formwork(SITE, &said)?.code_is(0)?;

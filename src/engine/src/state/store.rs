@@ -531,7 +531,7 @@ impl Store {
     }
 
     fn failed(&self, key: &Path, doing: &'static str, error: &Error) -> StateError {
-        StateError::Store { place: self.place_of(key), doing, why: causes(error) }
+        StateError::Store { place: self.place_of(key), doing, why: plainly(causes(error)) }
     }
 }
 
@@ -547,6 +547,17 @@ fn causes(error: &dyn std::error::Error) -> String {
         next = cause.source();
     }
     text
+}
+
+/// What S3 says, without what is around it.
+///
+/// <https://docs.aws.amazon.com/AmazonS3/latest/API/ErrorResponses.html>
+fn plainly(text: String) -> String {
+    let field = |open: &str, close: &str| Some(text.split_once(open)?.1.split_once(close)?.0);
+    match (field("<Code>", "</Code>"), field("<Message>", "</Message>")) {
+        (Some(code), Some(message)) => format!("{message} ({code})"),
+        _ => text,
+    }
 }
 
 /// The number in an object's name, `00000012.json`.
@@ -569,4 +580,17 @@ fn format_of_json(json: &[u8]) -> Result<u32, String> {
 
 fn damaged_json(error: &serde_json::Error) -> String {
     format!("line {}, column {}: {error}", error.line(), error.column())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::plainly;
+
+    #[test]
+    fn an_error_of_s3_is_said_in_its_own_words() {
+        let answer = "Generic S3 error: GET http://x: 404: <?xml?>\n<Error><Code>NoSuchBucket</Code>\
+                      <Message>The specified bucket does not exist</Message></Error>";
+        assert_eq!(plainly(answer.into()), "The specified bucket does not exist (NoSuchBucket)");
+        assert_eq!(plainly("connection refused".into()), "connection refused");
+    }
 }
