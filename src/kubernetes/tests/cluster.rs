@@ -352,13 +352,14 @@ kind: Service
 metadata: {name: one}
 spec: {ports: [{port: 80}]}
 ";
-    let typo = SERVICE.replace("ports:", "prots:");
-    let project = project(&[("account.yaml", ACCOUNT), ("service.yaml", &typo)]);
+    // Of its type, so that only the API server knows better.
+    let wrong = SERVICE.replace("port: 80", "port: 99999");
+    let project = project(&[("account.yaml", ACCOUNT), ("service.yaml", &wrong)]);
     let world = World::new(site, project.path().to_owned()).await;
     let failure = world.refused(&overlay(&world, "half", true)).await;
     // Refused, but not without effect: what came before it is there.
     assert_eq!(failure.kind, FailureKind::Service);
-    assert!(failure.message.contains("prots"), "{}", failure.message);
+    assert!(failure.message.contains("99999"), "{}", failure.message);
     world.kubectl(&["get", "serviceaccount", "one", "-n", "ns-half"]);
 
     // What was left half done belongs to the next apply, which prunes what is no longer wanted of it.
