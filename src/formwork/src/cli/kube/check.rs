@@ -1,10 +1,11 @@
 //! `formwork kube check`: a build validated against a Kubernetes version, and checked as a whole.
 
-use super::super::{CliError, Ended, graph};
-use clap::{Arg, ArgAction, ArgMatches, Command, value_parser};
-use formwork_kustomize::{
-    Built, Disk, Finding, LoadRestrictor, Options, Schemas, Severity, build, inspect,
+use super::{
+    super::{CliError, Ended, graph},
+    build, directory, report,
 };
+use clap::{Arg, ArgAction, ArgMatches, Command, value_parser};
+use formwork_kustomize::{Built, Disk, Finding, Schemas, Severity, inspect};
 use serde_json::{Value, json};
 use std::{
     collections::BTreeMap,
@@ -22,13 +23,7 @@ pub(in crate::cli) fn command() -> Command {
              reason, in its annotation `formwork.dev/ignore: FWK104 the queue has one reader`.\n\n\
              Exit code: 0 nothing is wrong, 1 an error, or with --strict a warning.",
         )
-        .arg(
-            Arg::new("dir")
-                .value_name("DIR")
-                .help("The directory of a kustomization")
-                .default_value(".")
-                .value_parser(value_parser!(PathBuf)),
-        )
+        .arg(directory())
         .arg(
             Arg::new("kubernetes")
                 .long("kubernetes")
@@ -43,15 +38,10 @@ pub(in crate::cli) fn command() -> Command {
                 .help("Validate against the types in this file, which `formwork kube schemas` wrote")
                 .value_parser(value_parser!(PathBuf)),
         )
-        .arg(
-            Arg::new("load-restrictor")
-                .long("load-restrictor")
-                .help("Whether files may lie outside of their kustomization's folder")
-                .default_value("LoadRestrictionsRootOnly")
-                .value_parser(["LoadRestrictionsRootOnly", "LoadRestrictionsNone"]),
-        )
-        .arg(Arg::new("strict").long("strict").help("Fail on warnings too").action(ArgAction::SetTrue))
+        .arg(build::strict())
         .arg(Arg::new("json").long("json").help("Say it as JSON").action(ArgAction::SetTrue))
+        .args(build::building())
+        .args(build::helm())
 }
 
 pub(super) fn run(matches: &ArgMatches) -> Result<Ended, CliError> {
@@ -63,29 +53,19 @@ pub(super) fn run(matches: &ArgMatches) -> Result<Ended, CliError> {
         }
         None => stored(matches.get_one::<String>("kubernetes").map(String::as_str))?,
     };
-    let unrestricted = matches.get_one::<String>("load-restrictor").map(String::as_str)
-        == Some("LoadRestrictionsNone");
-    let options = Options {
-        load_restrictor: if unrestricted { LoadRestrictor::None } else { LoadRestrictor::RootOnly },
-        ..Options::default()
-    };
-    let built = build(&Disk, graph::path(matches, "dir"), &options)
-        .map_err(|error| CliError::new(error.to_string()))?;
-    for warning in built.warnings() {
-        eprintln!("warning: {warning}");
-    }
+    let built =
+        formwork_kustomize::build(&Disk, graph::path(matches, "dir"), &build::options(matches))
+            .map_err(|error| report::error(&error))?;
+    let warnings = report::warnings(built.warnings());
     let findings = inspect(&built, schemas);
-    if matches.get_flag("json") {
-        println!("{:#}", as_json(&built, schemas, &findings));
-    } else {
-        print!("{}", as_text(&built, schemas, &findings));
-    }
-    let failing = if matches.get_flag("strict") { Severity::Warning } else { Severity::Error };
-    let built_with_warnings = matches.get_flag("strict") && !built.warnings().is_empty();
-    match findings.iter().any(|finding| finding.severity >= failing) || built_with_warnings {
-        true => Ok(Ended::Failed),
-        false => Ok(Ended::Fine),
-    }
+    build::print(&match matches.get_flag("json") {
+        true => format!("{:#}\n", as_json(&built, schemas, &findings)),
+        false => as_text(&built, schemas, &findings),
+    })?;
+    let strict = matches.get_flag("strict");
+    let failing = if strict { Severity::Warning } else { Severity::Error };
+    let fails = findings.iter().any(|finding| finding.severity >= failing);
+    Ok(if fails || (strict && warnings > 0) { Ended::Failed } else { Ended::Fine })
 }
 
 /// The schemas that come with the program, if they are those of that version.
