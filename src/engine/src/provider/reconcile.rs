@@ -1,7 +1,7 @@
 //! The typed side of a kind: what a resource file implements.
 
 use super::{Author, Failure, Observation, Provider, Status, Subject};
-use crate::{Data, Expr, Owner, Resource, Schema, Secrets, schema::Nature};
+use crate::{Data, Expr, OutputField, Owner, Resource, Schema, Secrets, schema::Nature};
 use futures::future::BoxFuture;
 use std::{
     collections::{BTreeMap, HashMap},
@@ -199,7 +199,9 @@ impl<R: Reconcile> Typed<R> {
         let mut outputs = Data::of(&found.outputs).map_err(broken)?.into_map();
         outputs.retain(|_, value| *value != Data::Null);
         if found.status != Status::Ready {
-            outputs.retain(|name, _| R::SCHEMA.output(name).is_some_and(|output| !output.ready));
+            // What was predicted is known whether it is of use yet or not.
+            let known = |output: &OutputField| !output.ready || output.nature == Nature::Predicted;
+            outputs.retain(|name, _| R::SCHEMA.output(name).is_some_and(known));
         }
         let Found { id, status, owner, .. } = found;
         Ok(Observation { id, fields, outputs, status, owner })
