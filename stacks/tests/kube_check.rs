@@ -37,7 +37,7 @@ fn what_is_fine_ends_with_0() {
 
 #[test]
 fn what_a_cluster_refuses_ends_with_1_and_is_told_with_its_place() {
-    let folder = folder(&GOOD.replace("data:", "dta:"));
+    let folder = folder(&GOOD.replace("\ndata:", "\ndta:"));
     let (code, stdout, _) = run(folder.path(), &["check"]);
     assert_eq!(code, 1);
     assert_eq!(
