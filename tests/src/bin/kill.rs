@@ -1,4 +1,4 @@
-//! `./dev kill`: the program is killed at every call that changes something.
+//! What `./dev test --all` runs last: the program is killed at every call that changes something.
 
 use clap::Parser;
 use formwork_tests::kill::{Extent, kill};
