@@ -260,20 +260,6 @@ fn no_answer(error: &(dyn std::error::Error + 'static)) -> Failure {
     )
 }
 
-/// An error with all that led to it, since the outermost says only "error trying to connect".
-fn causes(error: &(dyn std::error::Error + 'static)) -> String {
-    let mut text = error.to_string();
-    let mut next = error.source();
-    while let Some(cause) = next {
-        let cause_text = cause.to_string();
-        if !text.contains(&cause_text) {
-            text = format!("{text}: {cause_text}");
-        }
-        next = cause.source();
-    }
-    text
-}
-
 fn eks_kubeconfig(cluster: &Eks, token: SecretString) -> Kubeconfig {
     let name = cluster.name.clone();
     Kubeconfig {

@@ -12,7 +12,7 @@ use tokio_postgres::{
 pub(crate) fn of_statement(error: &Error) -> Failure {
     match error.as_db_error() {
         Some(refused) => of_server(refused),
-        None => Failure::unreachable(format!("the connection broke: {}", chain(error))),
+        None => Failure::unreachable(format!("the connection broke: {}", causes(error))),
     }
 }
 
@@ -34,7 +34,7 @@ pub(crate) fn of_connecting(server: &Server, database: &str, error: &Error) -> F
             _ => of_server(refused).context(format!("connecting to `{database}` at {place}")),
         };
     }
-    let why = chain(error);
+    let why = causes(error);
     if find::<rustls::Error>(error).is_some() {
         return Failure::unreachable(format!(
             "{place} can't prove that it is {}: {why}",
@@ -99,17 +99,6 @@ fn of_server(refused: &DbError) -> Failure {
         Some(hint) => failure.hint(hint),
         None => failure,
     }
-}
-
-/// An error with its causes, each once.
-fn chain(error: &Error) -> String {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(cause) = source {
-        text.push_str(&format!(": {cause}"));
-        source = cause.source();
-    }
-    text
 }
 
 /// The first cause of a type, looking into what I/O errors wrap.

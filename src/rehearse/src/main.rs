@@ -9,7 +9,9 @@ use std::{
 };
 
 use clap::{Parser, Subcommand};
-use formwork_rehearse::{Inventory, LocalCloud, Options, Parts, Progress, Site, interrupted};
+use formwork_rehearse::{
+    Inventory, LocalCloud, OpenTofu, Options, Parts, Progress, Site, interrupted,
+};
 
 /// How often a running cloud is looked at for parts that have ended.
 const WATCH: Duration = Duration::from_secs(2);
@@ -59,6 +61,8 @@ enum Tool {
     Kustomize,
     Psql,
     Python,
+    /// Built only when it is asked for.
+    Tofu,
 }
 
 #[tokio::main(flavor = "current_thread")]
@@ -91,14 +95,18 @@ async fn inventory(scratch: &Path) -> Outcome {
 }
 
 async fn path(tool: Tool) -> Outcome {
-    let parts = ensure(Progress::on_stderr()).await?;
+    let parts = async || ensure(Progress::on_stderr()).await;
     let path = match tool {
-        Tool::Actionlint => parts.actionlint.program,
-        Tool::CargoDeny => parts.cargo_deny.program,
-        Tool::Kubectl => parts.kubernetes.kubectl,
-        Tool::Kustomize => parts.kustomize.program,
-        Tool::Psql => parts.postgres.programs.join("psql"),
-        Tool::Python => parts.ministack.python,
+        Tool::Actionlint => parts().await?.actionlint.program,
+        Tool::CargoDeny => parts().await?.cargo_deny.program,
+        Tool::Kubectl => parts().await?.kubernetes.kubectl,
+        Tool::Kustomize => parts().await?.kustomize.program,
+        Tool::Psql => parts().await?.postgres.programs.join("psql"),
+        Tool::Python => parts().await?.ministack.python,
+        Tool::Tofu => {
+            let alone = || OpenTofu::ensure(&Progress::on_stderr());
+            tokio::task::spawn_blocking(alone).await??.program
+        }
     };
     println!("{}", path.display());
     Ok(ExitCode::SUCCESS)

@@ -25,21 +25,10 @@ where
         SdkError::ServiceError(_) => refused(call, &error),
         SdkError::DispatchFailure(_) | SdkError::TimeoutError(_) => unreachable(target, &error),
         // Nothing was sent: the input is incomplete, or the guard refused it.
-        SdkError::ConstructionFailure(_) => Failure::invalid(chain(&error)),
-        _ => Failure::service(chain(&error)),
+        SdkError::ConstructionFailure(_) => Failure::invalid(causes(&error)),
+        _ => Failure::service(causes(&error)),
     }
     .context(named(call))
-}
-
-/// An error with its causes, each said once.
-fn chain(error: &dyn Error) -> String {
-    let (mut texts, mut next) = (vec![], Some(error));
-    while let Some(error) = next {
-        texts.push(error.to_string());
-        next = error.source();
-    }
-    texts.dedup();
-    texts.join(": ")
 }
 
 fn named(call: Call) -> String {
@@ -154,7 +143,7 @@ fn unreachable<E>(target: &Target, error: &Sdk<E>) -> Failure
 where
     E: Error + Send + Sync + 'static,
 {
-    let failure = Failure::unreachable(chain(error));
+    let failure = Failure::unreachable(causes(error));
     match &target.endpoint {
         Some(endpoint) => failure.hint(format!("is anything listening at {endpoint}?")),
         None => failure.hint(format!(
@@ -178,7 +167,7 @@ fn credentials_in(error: &(dyn Error + 'static)) -> Option<Failure> {
 
 /// The failure of having no credentials, or none that work.
 pub(crate) fn credentials(error: &CredentialsError) -> Failure {
-    let text = chain(error);
+    let text = causes(error);
     match error {
         CredentialsError::CredentialsNotLoaded(_) => {
             Failure::denied("no AWS credentials were found").hint(LOGIN)

@@ -17,6 +17,20 @@ pub enum FailureKind {
     Service,
 }
 
+/// An error with all that led to it, each said once; the outermost often says only that it failed.
+pub fn causes(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut next = error.source();
+    while let Some(cause) = next {
+        let cause_text = cause.to_string();
+        if !text.contains(&cause_text) {
+            text = format!("{text}: {cause_text}");
+        }
+        next = cause.source();
+    }
+    text
+}
+
 /// A failed call.
 #[derive(Clone, Debug, thiserror::Error)]
 #[error("{message}")]

@@ -8,7 +8,7 @@ mod naming;
 mod reconcile;
 mod registry;
 
-pub use failure::{Failure, FailureKind};
+pub use failure::{Failure, FailureKind, causes};
 pub use naming::{generation_name, physical_name};
 pub use reconcile::{Change, Connect, Found, Prediction, Reconcile};
 pub use registry::Registry;

@@ -12,7 +12,7 @@ use super::{
     Entry, EnvelopeError, Header, Hold, Keyring, Previous, STATE_FORMAT, Seal, SealError, State,
     StateError, Terms, envelope, lease,
 };
-use crate::address::is_name;
+use crate::{address::is_name, causes};
 use futures::{StreamExt as _, TryStreamExt as _, stream};
 use object_store::{
     Error, ObjectMeta, ObjectStore, ObjectStoreExt as _, PutMode, PutOptions, PutPayload,
@@ -533,20 +533,6 @@ impl Store {
     fn failed(&self, key: &Path, doing: &'static str, error: &Error) -> StateError {
         StateError::Store { place: self.place_of(key), doing, why: plainly(causes(error)) }
     }
-}
-
-/// An error with its causes, each said once.
-fn causes(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut next = error.source();
-    while let Some(cause) = next {
-        let cause_text = cause.to_string();
-        if !text.contains(&cause_text) {
-            text = format!("{text}: {cause_text}");
-        }
-        next = cause.source();
-    }
-    text
 }
 
 /// What S3 says, without what is around it.

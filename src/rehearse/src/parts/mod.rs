@@ -15,6 +15,7 @@ mod kustomize;
 mod kwok;
 mod ministack;
 mod moto;
+mod opentofu;
 mod postgres;
 mod python;
 mod redis;
@@ -35,6 +36,7 @@ pub use self::{
     kwok::Kwok,
     ministack::Ministack,
     moto::Moto,
+    opentofu::OpenTofu,
     postgres::{MASTER, Postgres},
     redis::Redis,
 };
