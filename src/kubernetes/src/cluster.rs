@@ -1,6 +1,6 @@
 //! Clusters: how one is reached, and a client that is always logged in.
 
-use formwork_engine::{Connect, Data, Failure, Nested, Secrets};
+use formwork_engine::{Connect, Data, Failure, Nested, Secrets, causes};
 use futures::future::BoxFuture;
 use kube::{
     Client, Config,
