@@ -196,9 +196,12 @@ impl Connection {
         let request = request.map_err(|error| self.unbuilt(&doing, error))?;
         let answer = self.client().await?.request(request).await;
         let mut page: Json = answer.map_err(|error| self.failure(&doing, error))?;
-        let items = page.get_mut("items").map(Json::take);
-        let items = items.and_then(|items| serde_json::from_value(items).ok()).unwrap_or_default();
-        Ok(items)
+        match page.get_mut("items").map(Json::take) {
+            Some(Json::Array(items)) => {
+                Ok(items.into_iter().map(|item| identified(kind, item)).collect())
+            }
+            _ => Ok(vec![]),
+        }
     }
 
     /// A container's log.

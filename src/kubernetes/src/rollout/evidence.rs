@@ -2,7 +2,7 @@
 
 use super::{
     verdict::Reason,
-    world::{Sort, list, uid},
+    world::{REVISION_NOTE, Sort, controller, list, uid},
 };
 use crate::{
     api::{at, name, side_by_side, text, title},
@@ -102,6 +102,9 @@ impl Gathering<'_> {
                 }
             }
         }
+        if let Some(set) = self.below(chain.first(), &mut exhibit).await {
+            chain.insert(0, set);
+        }
         for _ in 0..MAX_OWNERS {
             let Some(above) = chain.last().and_then(owner) else { break };
             let (version, kind, name) = above;
@@ -141,6 +144,19 @@ impl Gathering<'_> {
             Err(failure) => exhibit.missing.push(failure.to_string()),
         }
         None
+    }
+
+    /// The newest ReplicaSet of a Deployment: what the API server says to its pods is said to it.
+    async fn below(&self, object: Option<&Json>, exhibit: &mut Exhibit) -> Option<Json> {
+        let deployment = object.filter(|object| text(object, &["kind"]) == "Deployment")?;
+        let all = self.cluster.first_page(&Sort::ReplicaSet.served(), self.namespace, "").await;
+        let all = all.map_err(|failure| exhibit.missing.push(failure.to_string())).ok()?;
+        let theirs = all.into_iter().filter(|set| controller(set) == Some(uid(deployment)));
+        let revision = |set: &Json| {
+            let revision = text(set, &["metadata", "annotations", REVISION_NOTE]);
+            revision.parse::<u64>().unwrap_or(0)
+        };
+        theirs.max_by_key(revision)
     }
 
     /// The logs of the container that the reason is about, else of all.

@@ -50,7 +50,8 @@ pub async fn follow(
         let began = Instant::now();
         if timeout_at(began + IDLE, feed.next()).await.is_ok() {
             let until = Instant::now() + LOOK;
-            while timeout_at(until, feed.next()).await.is_ok() {}
+            // Asked for the time as well: a stream that always has news is never late.
+            while Instant::now() < until && timeout_at(until, feed.next()).await.is_ok() {}
         }
         let now = clock.tick(feed.is_complete());
         if !feed.is_complete() {
@@ -59,7 +60,10 @@ pub async fn follow(
                 if refused && times >= MAX_REFUSALS || clock.away > MAX_AWAY {
                     return Err(failure.clone());
                 }
-                message.say(format!("{failure}; trying again"));
+                // Once is usual: a token that ended, a version that is too old (410 Gone).
+                if times > 1 {
+                    message.say(format!("{failure}; trying again"));
+                }
             }
             continue;
         }

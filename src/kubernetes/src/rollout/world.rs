@@ -9,6 +9,9 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 /// a reason its text, and no verdict that a status alone gives.
 pub const MAX_EVENT_SUBJECTS: usize = 20_000;
 
+/// The annotation by which a Deployment and its newest ReplicaSet know each other: a number.
+pub const REVISION_NOTE: &str = "deployment.kubernetes.io/revision";
+
 /// A kind that is watched.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Sort {
@@ -147,7 +150,7 @@ pub fn uid(object: &Json) -> &str {
 }
 
 /// The uid of the controller that an object belongs to.
-fn controller(object: &Json) -> Option<&str> {
+pub fn controller(object: &Json) -> Option<&str> {
     let owners = at(object, &["metadata", "ownerReferences"])?.as_array()?;
     let owner = owners.iter().find(|owner| owner.get("controller") == Some(&Json::Bool(true)))?;
     owner.get("uid")?.as_str()

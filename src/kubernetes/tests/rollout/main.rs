@@ -1,11 +1,13 @@
 //! Rollouts in a real control plane; kwok's Stages imitate what goes wrong in containers.
 #![allow(clippy::unwrap_used, reason = "a test that can't go on says so by panicking")]
 
+mod relay;
 mod scene;
 mod stages;
 
 use formwork_kubernetes::rollout::{Evidence, ReasonKind, Tolerance, Verdict};
 use formwork_rehearse::{LocalCloud, Options, Progress};
+use relay::Relay;
 use scene::{Cluster, Scene, deployment, job, workload};
 use serde_json::{Value as Json, json};
 use std::{collections::BTreeSet, time::Duration};
@@ -34,6 +36,7 @@ async fn rollouts_are_judged_in_a_real_cluster() {
         what_others_do_meanwhile(cluster),
         old_pods_count_for_nothing(cluster),
         credentials_are_seen_to(cluster),
+        an_api_server_that_is_away_is_waited_for(cluster),
     );
     many_at_once(cluster).await;
     cloud.stop().await;
@@ -299,6 +302,27 @@ async fn credentials_are_seen_to(cluster: &Cluster) {
         assert_eq!(scene.follow(&targets, &wants).await.verdict, healthy());
     };
     futures::join!(never, late, others);
+}
+
+/// Its connections break and new ones are refused, as when it restarts.
+async fn an_api_server_that_is_away_is_waited_for(cluster: &Cluster) {
+    let scene = Scene::new(cluster, "away").await;
+    let relay = Relay::start(&cluster.site.kubernetes_endpoint).await;
+    let behind = &cluster.through(&relay).await;
+    let watched = Scene { cluster: behind, ..scene };
+    let scene = Scene { cluster, namespace: watched.namespace.clone() };
+    let targets = scene.apply(&[deployment("server", "slow", 2)]).await;
+    let (tolerance, meanwhile) = (impatient(), async {
+        scene.until_pods(2).await;
+        relay.cut();
+        // Up while nobody could see it.
+        scene.kubectl(&["rollout", "status", "deploy/server"]).await;
+        relay.mend();
+    });
+    let (told, ()) = futures::join!(watched.follow(&targets, &tolerance), meanwhile);
+    assert_eq!(told.verdict, healthy());
+    assert!(told.messages.iter().any(|text| text.contains("trying again")), "{told:?}");
+    assert_eq!(told.messages.last().unwrap(), "the cluster answers again");
 }
 
 async fn many_at_once(cluster: &Cluster) {

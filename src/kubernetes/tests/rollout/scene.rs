@@ -1,6 +1,6 @@
 //! A namespace of its own for each case, what is applied to it, and what was told of it.
 
-use super::stages::BEHAVIOUR;
+use super::{relay::Relay, stages::BEHAVIOUR};
 use formwork_kubernetes::{
     Connection, KubeconfigFile,
     rollout::{
@@ -20,7 +20,7 @@ const KUBECTLS: usize = 4;
 
 /// A cluster, and how it is reached.
 pub struct Cluster {
-    site: Site,
+    pub site: Site,
     connection: Connection,
     kubectls: tokio::sync::Semaphore,
 }
@@ -32,10 +32,21 @@ impl Cluster {
         let connection = Connection::of_file(file).await.unwrap();
         Self { site: site.clone(), connection, kubectls: tokio::sync::Semaphore::new(KUBECTLS) }
     }
+
+    /// The same cluster, reached through a relay.
+    pub async fn through(&self, relay: &Relay) -> Self {
+        let config = std::fs::read_to_string(&self.site.kubeconfig).unwrap();
+        let mut site = self.site.clone();
+        site.kubeconfig.set_extension("relayed");
+        let there = &self.site.kubernetes_endpoint;
+        assert!(config.contains(there));
+        std::fs::write(&site.kubeconfig, config.replace(there, &relay.endpoint)).unwrap();
+        Self::of(&site).await
+    }
 }
 
 pub struct Scene<'a> {
-    cluster: &'a Cluster,
+    pub cluster: &'a Cluster,
     pub namespace: String,
 }
 

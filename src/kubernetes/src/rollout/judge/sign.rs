@@ -154,8 +154,10 @@ fn key(target: usize, sign: &Sign) -> Key {
     (target, pod, sign.container.clone().unwrap_or_default(), sign.kind)
 }
 
-/// Signs of a workload as reasons: one per container and kind, of the first pod that shows it.
-pub fn reasons(object: &str, signs: Vec<Sign>, clock: &str) -> Vec<Reason> {
+/// Signs of a workload as reasons: one per container and kind, of the first pod that shows it; those that
+/// say more than that it took too long come first.
+pub fn reasons(object: &str, mut signs: Vec<Sign>, clock: &str) -> Vec<Reason> {
+    signs.sort_by_key(|sign| sign.kind == ReasonKind::Deadline);
     let mut seen = BTreeSet::new();
     let signs = signs.into_iter().filter(|sign| seen.insert((sign.container.clone(), sign.kind)));
     signs

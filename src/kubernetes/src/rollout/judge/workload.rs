@@ -4,7 +4,7 @@ use super::{
     super::{
         target::{Target, WorkloadKind, fingerprint},
         verdict::ReasonKind,
-        world::{Sort, World, condition_is, going, list, number, uid},
+        world::{REVISION_NOTE, Sort, World, condition_is, going, list, number, uid},
     },
     refusal::refused,
     sign::{Grace, Memory, Sign},
@@ -17,8 +17,6 @@ use std::collections::HashMap;
 const REVISION_LABEL: &str = "controller-revision-hash";
 /// The label of a ReplicaSet's pods; the Deployment's own template doesn't have it.
 const TEMPLATE_LABEL: &str = "pod-template-hash";
-/// The annotation by which a Deployment and its newest ReplicaSet know each other.
-const REVISION_NOTE: &str = "deployment.kubernetes.io/revision";
 /// A progress deadline that stands for none.
 const NO_DEADLINE: i64 = i32::MAX as i64;
 
@@ -252,12 +250,13 @@ fn present(object: &Json, owned: &Owned<'_>) -> i64 {
     i64::try_from(count).unwrap_or(i64::MAX)
 }
 
-/// What the API server said when the controller last tried to make a pod, while some are missing.
-fn uncreated(object: &Json, missing: bool, world: &World) -> Option<Sign> {
+/// What the API server said when the controller last tried to make a pod, while some are missing; `alone`
+/// when it has none.
+fn uncreated(object: &Json, missing: bool, alone: bool, world: &World) -> Option<Sign> {
     let note = world.event(uid(object), &["FailedCreate"]).filter(|_| missing)?;
     // Of an object that an earlier deploy made, the past says nothing about this one.
     let ours = note.fresh || number(object, &["metadata", "generation"]) <= 1;
-    ours.then(|| refused(&note.message, false))
+    ours.then(|| refused(&note.message, alone))
 }
 
 fn stateful_set<'a>(object: &'a Json, world: &World, owned: &Owned<'a>) -> Workload<'a> {
@@ -291,7 +290,7 @@ fn stateful_set<'a>(object: &'a Json, world: &World, owned: &Owned<'a>) -> Workl
         updated,
         ready: number(object, &["status", "readyReplicas"]),
         pods,
-        signs: uncreated(object, there < desired, world).into_iter().collect(),
+        signs: uncreated(object, there < desired, there == 0, world).into_iter().collect(),
         deadline: Some(0),
         unproved: false,
     }
@@ -327,7 +326,7 @@ fn daemon_set<'a>(object: &'a Json, world: &World, owned: &Owned<'a>) -> Workloa
         updated,
         ready: number(object, &["status", "numberReady"]),
         pods: of_revision(object, hash, owned),
-        signs: uncreated(object, there < desired, world).into_iter().collect(),
+        signs: uncreated(object, there < desired, there == 0, world).into_iter().collect(),
         deadline: Some(0),
         unproved: false,
     }
@@ -364,15 +363,13 @@ fn job<'a>(object: &'a Json, world: &World, owned: &Owned<'a>) -> Workload<'a> {
     };
     let unfinished = matches!(standing, Standing::Waiting(_)) && signs.is_empty();
     let active = pods.iter().any(|pod| !going(pod));
-    signs.extend(uncreated(object, unfinished && !active, world));
+    signs.extend(uncreated(object, unfinished && !active, true, world));
     if unfinished && !active && signs.is_empty() {
         signs.push(Sign::new(ReasonKind::Controller, Grace::Patience, "there is no pod of it yet"));
     }
-    // A container that works takes as long as it takes; `activeDeadlineSeconds` is the Job's own limit.
-    let runs = pods.iter().any(|pod| {
-        let statuses = list(pod, &["status", "containerStatuses"]);
-        statuses.iter().any(|status| at(status, &["state", "running"]).is_some())
-    });
+    // A container that works takes as long as it takes (`activeDeadlineSeconds` is the Job's own limit),
+    // and one that failed is tried again as often as the Job says.
+    let begun = failed > 0 || pods.iter().any(|pod| has_run(pod));
     Workload {
         standing,
         desired,
@@ -380,9 +377,16 @@ fn job<'a>(object: &'a Json, world: &World, owned: &Owned<'a>) -> Workload<'a> {
         ready: succeeded,
         pods,
         signs,
-        deadline: if runs { None } else { Some(0) },
+        deadline: if begun { None } else { Some(0) },
         unproved: false,
     }
+}
+
+/// Whether a container of a pod runs or has run.
+fn has_run(pod: &Json) -> bool {
+    list(pod, &["status", "containerStatuses"]).iter().any(|status| {
+        at(status, &["state", "running"]).is_some() || number(status, &["restartCount"]) > 0
+    })
 }
 
 fn pod(object: &Json) -> Workload<'_> {

@@ -124,10 +124,11 @@ fn an_autoscaler_scales_and_somebody_else_supersedes() {
     let mut scaled = Scene::deployment(complete()).with_sets();
     set(&mut scaled, "/metadata/generation", json!(3));
     set(&mut scaled, "/status/observedGeneration", json!(3));
-    set(&mut scaled, "/spec/replicas", json!(1));
+    set(&mut scaled, "/spec/replicas", json!(3));
     assert_eq!(look(&scaled.world()), "-");
-    set(&mut scaled, "/status/replicas", json!(2));
-    set(&mut scaled, "/spec/replicas", json!(2));
+    for count in ["replicas", "updatedReplicas", "availableReplicas"] {
+        set(&mut scaled, &format!("/status/{count}"), json!(3));
+    }
     assert_eq!(look(&scaled.world()), "healthy");
 
     set(&mut scaled, "/spec/template/spec/containers", json!([{"name": "theirs"}]));
