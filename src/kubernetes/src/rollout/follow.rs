@@ -44,7 +44,7 @@ pub async fn follow(
     let mut feed = Feed::open(cluster, namespace, sorts);
     let mut judge = Judge::new(targets, tolerance);
     let mut clock = Clock::new();
-    let mut message = Message { tell, last: None };
+    let mut message = Message { tell, said: false };
     loop {
         // News first, then a look; what comes within a moment is looked at together.
         let began = Instant::now();
@@ -108,22 +108,21 @@ impl Clock {
     }
 }
 
-/// Words about all of it, each said once.
+/// Words about the cluster being away: said once, until it is back.
 struct Message<'a> {
     tell: &'a (dyn Fn(Progress) + Send + Sync),
-    last: Option<String>,
+    said: bool,
 }
 
 impl Message<'_> {
     fn say(&mut self, text: String) {
-        if self.last.as_ref() != Some(&text) {
-            (self.tell)(Progress::Message { text: text.clone() });
-            self.last = Some(text);
+        if !std::mem::replace(&mut self.said, true) {
+            (self.tell)(Progress::Message { text });
         }
     }
 
     fn over(&mut self) {
-        if self.last.take().is_some() {
+        if std::mem::take(&mut self.said) {
             (self.tell)(Progress::Message { text: "the cluster answers again".into() });
         }
     }

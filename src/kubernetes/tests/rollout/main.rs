@@ -253,7 +253,7 @@ async fn what_others_do_meanwhile(cluster: &Cluster) {
     futures::join!(
         check("deletes-pods", &["delete", "pods", "--all", "--wait=false"], "healthy"),
         check("scales", &["scale", "deploy/server", "--replicas=3"], "healthy"),
-        check("pauses", &["rollout", "pause", "deploy/server"], "healthy"),
+        check("pauses", &["rollout", "pause", "deploy/server"], "paused"),
         check("changes", &image, "template was changed"),
         check("deletes", &["delete", "deploy/server", "--wait=false"], "deleted"),
     );

@@ -109,8 +109,12 @@ impl Container<'_> {
 
     fn terminated(&self, end: &Json, restarts: i64) -> Option<Sign> {
         let succeeded = number(end, &["exitCode"]) == 0;
-        let stays = self.role == Role::Sidecar
-            || self.role == Role::Main && text(self.pod, &["spec", "restartPolicy"]) == "Always";
+        let stays = match (self.role, text(self.spec, &["restartPolicy"])) {
+            (Role::Sidecar, _) => true,
+            (Role::Init, _) => false,
+            (Role::Main, "") => text(self.pod, &["spec", "restartPolicy"]) == "Always",
+            (Role::Main, own) => own == "Always",
+        };
         match succeeded && !stays {
             true => None,
             false => Some(self.crashed(restarts + 1, text(end, &["message"]))),
@@ -142,7 +146,10 @@ impl Container<'_> {
             Some(_) => Grace::Patience,
             None => Grace::Deadline,
         };
-        let message = said.unwrap_or("its readiness probe hasn't passed yet");
+        let message = match self.spec.get("readinessProbe") {
+            Some(_) => said.unwrap_or("its readiness probe hasn't passed yet"),
+            None => said.unwrap_or("it isn't ready yet"),
+        };
         Some(Sign::new(ReasonKind::Probe, grace, message).since(since))
     }
 

@@ -18,10 +18,13 @@ use super::{
 };
 use crate::api::{name, text};
 use serde_json::Value as Json;
-use sign::{Grace, Memory, Sign};
+use sign::{Grace, Memory, SETTLING, Sign};
 use std::{collections::BTreeMap, time::Duration};
 use workload::{Owned, Standing, Workload};
 
+/// How long a Pod Identity association may take to reach the webhook: a pod that is made anew sooner may
+/// miss it again.
+const SPREADING: Duration = Duration::from_secs(3);
 /// How long after a Deployment's own progress deadline its controller has to say so.
 const CONTROLLER_LAG: Duration = Duration::from_secs(30);
 /// The longest that anything is followed.
@@ -59,7 +62,7 @@ impl<'a> Judge<'a> {
         let mut restarts = vec![];
         for (index, target) in self.targets.iter().enumerate() {
             let mut workload = workload::look(index, target, world, &owned, &mut self.memory);
-            restarts.push(self.pods(index, &mut workload, world, &mut recreate));
+            restarts.push(self.pods(index, &mut workload, world, now, &mut recreate));
             signs.insert(index, std::mem::take(&mut workload.signs));
             workloads.push(workload);
         }
@@ -84,7 +87,9 @@ impl<'a> Judge<'a> {
             }
         }
         // A pod without credentials is up, and isn't what was asked for.
-        let troubled = signs.values().flatten().any(|sign| sign.grace < Grace::Deadline);
+        let troubled =
+            |sign: &Sign| sign.grace < Grace::Deadline || sign.kind == ReasonKind::Credentials;
+        let troubled = signs.values().flatten().any(troubled);
         let verdict = match bad.is_empty() && troubled {
             true => None,
             false => self.verdict(&workloads, bad, now, clock),
@@ -98,6 +103,7 @@ impl<'a> Judge<'a> {
         index: usize,
         workload: &mut Workload<'_>,
         world: &World,
+        now: Duration,
         recreate: &mut Vec<Json>,
     ) -> i64 {
         let kind = self.targets[index].kind;
@@ -106,7 +112,7 @@ impl<'a> Judge<'a> {
         for pod in std::mem::take(&mut workload.pods) {
             let (signs, restarts) = pod::look(pod, kind, world, self.tolerance, &mut self.memory);
             workload.signs.extend(signs);
-            workload.signs.extend(self.credentials(index, workload.desired, pod, recreate));
+            workload.signs.extend(self.credentials(index, workload.desired, pod, now, recreate));
             all += restarts;
             workload.pods.push(pod);
         }
@@ -120,6 +126,7 @@ impl<'a> Judge<'a> {
         index: usize,
         desired: i64,
         pod: &Json,
+        now: Duration,
         recreate: &mut Vec<Json>,
     ) -> Option<Sign> {
         let account = text(pod, &["spec", "serviceAccountName"]);
@@ -131,18 +138,23 @@ impl<'a> Judge<'a> {
             "the Pod Identity webhook gave it no credentials for the service account {account}; is there \
              an association for it?"
         );
+        let first = *self.memory.lacking.entry(uid(pod).to_owned()).or_insert(now);
         let done = self.memory.recreated.entry(index).or_default();
         // As many as there are pods: each replica may be made anew once.
         let allowed = usize::try_from(desired.max(1)).unwrap_or(1);
-        let replaced = !matches!(self.targets[index].kind, WorkloadKind::Pod);
-        let grace = if done.contains(uid(pod)) {
-            Grace::Settling
-        } else if replaced && done.len() < allowed {
-            done.insert(uid(pod).to_owned());
-            recreate.push(pod.clone());
-            Grace::Settling
-        } else {
-            Grace::Hopeless
+        let replaced = self.targets[index].kind != WorkloadKind::Pod;
+        let mends = replaced && done.len() < allowed;
+        let grace = match done.get(uid(pod)) {
+            // It was to go, and is still there.
+            Some(at) if now >= *at + SETTLING => Grace::Hopeless,
+            Some(_) => Grace::Deadline,
+            None if mends && now < first + SPREADING => Grace::Deadline,
+            None if mends => {
+                done.insert(uid(pod).to_owned(), now);
+                recreate.push(pod.clone());
+                Grace::Deadline
+            }
+            None => Grace::Hopeless,
         };
         let mut sign = Sign::new(ReasonKind::Credentials, grace, message);
         sign.pod = Some((uid(pod).to_owned(), name(pod).to_owned()));

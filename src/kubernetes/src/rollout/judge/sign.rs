@@ -10,7 +10,7 @@ use std::{
 };
 
 /// What another controller, or the node's cache, may just not have made yet.
-pub const SETTLING: Duration = Duration::from_secs(4);
+pub const SETTLING: Duration = Duration::from_secs(3);
 
 /// How long a sign may stand.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -91,8 +91,10 @@ pub struct Memory {
     pub templates: BTreeMap<usize, u64>,
     /// Jobs that have succeeded.
     pub finished: BTreeSet<usize>,
-    /// Pods of a target that were made anew for lack of credentials.
-    pub recreated: BTreeMap<usize, BTreeSet<String>>,
+    /// Pods without credentials, by uid, and when they were first seen.
+    pub lacking: BTreeMap<String, Duration>,
+    /// Pods of a target that were to be made anew for lack of credentials, and when.
+    pub recreated: BTreeMap<usize, BTreeMap<String, Duration>>,
     /// Since when all is up.
     pub up: Option<Duration>,
 }
@@ -146,6 +148,7 @@ impl Memory {
     pub fn forget(&mut self, there: impl Fn(&str) -> bool) {
         self.baselines.retain(|(pod, _), _| there(pod));
         self.pulls.retain(|(pod, _), _| there(pod));
+        self.lacking.retain(|pod, _| there(pod));
     }
 }
 

@@ -1,5 +1,6 @@
 //! Tables: a cluster as it is seen, and what is said of it.
 
+mod healthy;
 mod pods;
 mod workloads;
 
@@ -18,6 +19,8 @@ struct Scene {
 /// Patience of the tables, in seconds.
 const PATIENCE: u64 = 60;
 const DEADLINE: u64 = 600;
+/// What is hopeless unless it is over in a moment, in seconds.
+const SETTLING: u64 = 3;
 
 fn template() -> Json {
     json!({

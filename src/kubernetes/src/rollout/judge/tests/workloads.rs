@@ -54,6 +54,8 @@ fn a_paused_deployment_is_left_alone() {
     scene.says(
         "healthy: Deployment/server: it is paused: its pods aren't replaced until somebody resumes it",
     );
+    set(&mut scene, "/metadata/generation", json!(3));
+    scene.says("superseded: somebody paused it");
 }
 
 #[test]
@@ -125,6 +127,14 @@ fn an_autoscaler_scales_and_somebody_else_supersedes() {
     set(&mut scaled, "/metadata/generation", json!(3));
     set(&mut scaled, "/status/observedGeneration", json!(3));
     set(&mut scaled, "/spec/replicas", json!(3));
+    // The controller has yet to see it.
+    set(&mut scaled, "/status/observedGeneration", json!(2));
+    for count in ["replicas", "updatedReplicas", "availableReplicas"] {
+        set(&mut scaled, &format!("/status/{count}"), json!(3));
+    }
+    assert_eq!(look(&scaled.world()), "-");
+    set(&mut scaled, "/status/observedGeneration", json!(3));
+    set(&mut scaled, "/status/availableReplicas", json!(2));
     assert_eq!(look(&scaled.world()), "-");
     for count in ["replicas", "updatedReplicas", "availableReplicas"] {
         set(&mut scaled, &format!("/status/{count}"), json!(3));
@@ -165,7 +175,10 @@ fn refused_pods_are_told_by_the_new_replica_set() {
     let failure = json!([{
         "type": "Progressing", "status": "False", "reason": "ReplicaSetCreateError", "message": "denied",
     }]);
-    Scene::deployment(json!({"conditions": failure})).says("Refused");
+    Scene::deployment(json!({"conditions": failure.clone()})).says("Refused");
+    // Of an earlier change, maybe.
+    let unseen = json!({"observedGeneration": 1, "conditions": failure});
+    Scene::deployment(unseen).says_after(SETTLING, "Refused");
 }
 
 #[test]
