@@ -1,6 +1,7 @@
 //! Rollouts in a real control plane; kwok's Stages imitate what goes wrong in containers.
 #![allow(clippy::unwrap_used, reason = "a test that can't go on says so by panicking")]
 
+mod expired;
 mod relay;
 mod scene;
 mod stages;
@@ -30,6 +31,7 @@ async fn rollouts_are_judged_in_a_real_cluster() {
         what_is_hopeless_has_its_reason(cluster),
         what_may_heal_is_waited_for(cluster),
         evidence_is_gathered(cluster),
+        a_command_that_is_none_crashes(cluster),
         a_job_ends(cluster),
         other_kinds_roll(cluster),
         a_quota_refuses(cluster),
@@ -145,6 +147,23 @@ async fn evidence_is_gathered(cluster: &Cluster) {
     assert!(text.contains("crash loop: ended with exit code 127"), "{text}");
     let json = serde_json::to_value(&evidence).unwrap();
     assert_eq!(json["exhibits"][0]["reason"]["kind"], "crash_loop");
+}
+
+/// The team's own: `yarn start` becomes `yarn foo`.
+async fn a_command_that_is_none_crashes(cluster: &Cluster) {
+    let scene = Scene::new(cluster, "command").await;
+    let server = |script: &str| {
+        let mut server = deployment("server", "plain", 2);
+        server["spec"]["template"]["spec"]["containers"][0]["command"] = json!(["yarn", script]);
+        server
+    };
+    let targets = scene.apply(&[server("start")]).await;
+    assert_eq!(scene.follow(&targets, &tolerance()).await.verdict, healthy());
+    let targets = scene.apply(&[server("foo")]).await;
+    let reasons = scene.follow(&targets, &tolerance()).await.reasons();
+    assert_eq!(reasons[0].kind, ReasonKind::CrashLoop);
+    let text = scene.evidence(&reasons).await.to_string();
+    assert!(text.contains(r#"error Command "foo" not found."#), "{text}");
 }
 
 async fn a_job_ends(cluster: &Cluster) {

@@ -7,6 +7,8 @@ use std::{fs, path::Path};
 
 /// The label whose value is the behaviour.
 pub const BEHAVIOUR: &str = "formwork.test/behaviour";
+/// The one behaviour that is a command's: `yarn foo`.
+const FOO: &str = "foo";
 /// The condition whose reason says how far a pod is.
 const STEP: &str = "formwork.test/step";
 
@@ -67,22 +69,23 @@ fn behaviours() -> Vec<(&'static str, Vec<Step>)> {
     let pull = r#"rpc error: code = NotFound desc = failed to pull "server:2": not found"#;
     let mount = r#"MountVolume.SetUp failed for volume "keys" : secret "keys" not found"#;
     let exec = r#"exec: "yarn": executable file not found in $PATH"#;
+    let crash_loop = || {
+        vec![
+            step(0, "Running", running(0)),
+            step(300, "Running", ended(0, "Error", 127)),
+            step(300, "Running", running(1)),
+            step(300, "Running", backing_off(1, "Error", 127)),
+        ]
+    };
     vec![
+        (FOO, crash_loop()),
+        ("crash-loop", crash_loop()),
         (
             "slow",
             vec![
                 step(0, "Pending", waiting("ContainerCreating", "")),
                 step(2000, "Running", running(0)),
                 step(3000, "Running", running(0)).ready(),
-            ],
-        ),
-        (
-            "crash-loop",
-            vec![
-                step(0, "Running", running(0)),
-                step(300, "Running", ended(0, "Error", 127)),
-                step(300, "Running", running(1)),
-                step(300, "Running", backing_off(1, "Error", 127)),
             ],
         ),
         (
@@ -195,6 +198,12 @@ fn skeleton(name: &str, number: usize) -> Json {
         0 => json!({"key": key, "operator": "DoesNotExist"}),
         _ => json!({"key": key, "operator": "In", "values": [number.to_string()]}),
     };
+    let who = match name {
+        FOO => json!({"key": ".spec.containers.[].command.[1]", "operator": "In", "values": [FOO]}),
+        _ => json!({
+            "key": format!(".metadata.labels[{BEHAVIOUR:?}]"), "operator": "In", "values": [name],
+        }),
+    };
     json!({
         "apiVersion": "kwok.x-k8s.io/v1alpha1",
         "kind": "Stage",
@@ -202,10 +211,10 @@ fn skeleton(name: &str, number: usize) -> Json {
         "spec": {
             "resourceRef": {"apiGroup": "v1", "kind": "Pod"},
             "selector": {
-                "matchLabels": {BEHAVIOUR: name},
                 "matchExpressions": [
                     {"key": ".metadata.deletionTimestamp", "operator": "DoesNotExist"},
                     at,
+                    who,
                 ],
             },
             // Before the cloud's own stages, which have none.
