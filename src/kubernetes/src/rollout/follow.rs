@@ -16,7 +16,7 @@ use tokio::time::{Instant, timeout_at};
 /// The least time between two looks: news of hundreds of pods is looked at together.
 const LOOK: Duration = Duration::from_millis(100);
 /// The longest time between two looks: patience ends without any news.
-const IDLE: Duration = Duration::from_secs(1);
+const IDLE: Duration = Duration::from_millis(500);
 /// How long the API server may be away.
 pub const MAX_AWAY: Duration = Duration::from_secs(300);
 /// Refusals in a row after which a watch is given up.

@@ -25,6 +25,8 @@ use workload::{Owned, Standing, Workload};
 /// How long a Pod Identity association may take to reach the webhook: a pod that is made anew sooner may
 /// miss it again.
 const SPREADING: Duration = Duration::from_secs(3);
+/// How long others may still turn out bad when one has: what is put right is put right together.
+const GATHERING: Duration = Duration::from_millis(500);
 /// How long after a Deployment's own progress deadline its controller has to say so.
 const CONTROLLER_LAG: Duration = Duration::from_secs(30);
 /// The longest that anything is followed.
@@ -89,10 +91,13 @@ impl<'a> Judge<'a> {
         // A pod without credentials is up, and isn't what was asked for.
         let troubled =
             |sign: &Sign| sign.grace < Grace::Deadline || sign.kind == ReasonKind::Credentials;
-        let troubled = signs.values().flatten().any(troubled);
-        let verdict = match bad.is_empty() && troubled {
-            true => None,
-            false => self.verdict(&workloads, bad, now, clock),
+        self.memory.bad.extend(bad);
+        let verdict = if !self.memory.bad.is_empty() {
+            self.bad(&workloads, now, clock)
+        } else if signs.values().flatten().any(troubled) {
+            None
+        } else {
+            self.good(&workloads, now)
         };
         Ruling { progress, recreate, verdict }
     }
@@ -217,19 +222,24 @@ impl<'a> Judge<'a> {
         }
     }
 
-    fn verdict(
-        &mut self,
-        workloads: &[Workload<'_>],
-        bad: BTreeMap<usize, Vec<Sign>>,
-        now: Duration,
-        clock: &str,
-    ) -> Option<Verdict> {
-        if !bad.is_empty() {
-            let reasons = bad.into_iter().flat_map(|(index, signs)| {
-                sign::reasons(&self.targets[index].object(), signs, clock)
-            });
-            return Some(Verdict::Bad { reasons: reasons.collect() });
+    /// The verdict when something is bad; `None` for the moment in which more may turn out to be.
+    fn bad(&mut self, workloads: &[Workload<'_>], now: Duration, clock: &str) -> Option<Verdict> {
+        let since = *self.memory.bad_since.get_or_insert(now);
+        let open = |(index, workload): (usize, &Workload<'_>)| {
+            let waits = matches!(workload.standing, Standing::Waiting(_));
+            waits && !self.memory.bad.contains_key(&index)
+        };
+        if now < since + GATHERING && workloads.iter().enumerate().any(open) {
+            return None;
         }
+        let bad = self.memory.bad.iter().flat_map(|(index, signs)| {
+            sign::reasons(&self.targets[*index].object(), signs.clone(), clock)
+        });
+        Some(Verdict::Bad { reasons: bad.collect() })
+    }
+
+    /// The verdict when nothing is bad; `None` while something is on its way.
+    fn good(&mut self, workloads: &[Workload<'_>], now: Duration) -> Option<Verdict> {
         let (mut notes, mut by) = (vec![], vec![]);
         for (target, workload) in self.targets.iter().zip(workloads) {
             let object = target.object();

@@ -147,10 +147,16 @@ fn not_set_up(pod: &Json, world: &World) -> Option<Sign> {
 /// A pod that isn't ready though no container says why: its node doesn't answer, a gate isn't open.
 fn unready(pod: &Json) -> Option<Sign> {
     let condition = condition(pod, "Ready").filter(|c| text(c, &["status"]) != "True")?;
-    let message = match (text(condition, &["reason"]), text(condition, &["message"])) {
-        ("" | "ContainersNotReady", _) => return None,
-        (reason, "") => reason.to_owned(),
-        (reason, message) => format!("{reason}: {message}"),
+    let reason = text(condition, &["reason"]);
+    let kind = match reason {
+        "" | "ContainersNotReady" => return None,
+        // A load balancer's probe, say.
+        "ReadinessGatesNotReady" => ReasonKind::Probe,
+        _ => ReasonKind::Node,
     };
-    Some(Sign::new(ReasonKind::Node, Grace::Deadline, message))
+    let message = match text(condition, &["message"]) {
+        "" => reason.to_owned(),
+        message => format!("{reason}: {message}"),
+    };
+    Some(Sign::new(kind, Grace::Deadline, message))
 }

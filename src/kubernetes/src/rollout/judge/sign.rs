@@ -97,6 +97,9 @@ pub struct Memory {
     pub recreated: BTreeMap<usize, BTreeMap<String, Duration>>,
     /// Since when all is up.
     pub up: Option<Duration>,
+    /// What made workloads bad, and since when one is.
+    pub bad: BTreeMap<usize, Vec<Sign>>,
+    pub bad_since: Option<Duration>,
 }
 
 impl Memory {

@@ -327,3 +327,35 @@ fn one_that_is_bad_is_enough() {
     let mut judge = Judge::new(&targets, &bad.tolerance);
     assert_eq!(words(&judge.look(&bad.world(), Duration::ZERO, "now")), "JobFailed");
 }
+
+#[test]
+fn what_turns_out_bad_together_is_told_together() {
+    let failed = json!({"conditions": [{"type": "Failed", "status": "True"}]});
+    let job = |name: &str, status: &Json| {
+        let mut job = Scene::of(WorkloadKind::Job, json!({}), status.clone()).workload;
+        job["metadata"]["uid"] = json!(name);
+        job
+    };
+    let targets = ["a", "b", "c"].map(|uid| Target::new(WorkloadKind::Job, uid, uid, 2));
+    let tolerance = Tolerance::default();
+    let mut judge = Judge::new(&targets, &tolerance);
+    let mut look = |millis, bad: &[&str]| {
+        let mut world = World::default();
+        for uid in ["a", "b", "c"] {
+            let status = if bad.contains(&uid) { failed.clone() } else { json!({}) };
+            world.put(Sort::Workload(WorkloadKind::Job), job(uid, &status));
+        }
+        words(&judge.look(&world, Duration::from_millis(millis), "now"))
+    };
+    assert_eq!(look(0, &[]), "-");
+    assert_eq!(look(1000, &["a"]), "-");
+    assert_eq!(look(1400, &["b"]), "-");
+    assert_eq!(look(1500, &["b"]), "JobFailed, JobFailed");
+    // When nobody is left there is nothing to wait for.
+    let mut judge = Judge::new(&targets[..2], &tolerance);
+    let mut world = World::default();
+    for uid in ["a", "b"] {
+        world.put(Sort::Workload(WorkloadKind::Job), job(uid, &failed));
+    }
+    assert_eq!(words(&judge.look(&world, Duration::ZERO, "now")), "JobFailed, JobFailed");
+}
