@@ -69,6 +69,8 @@ impl Preview {
             .overlay("kube/overlays/staging")
             .bases(formwork_engine::each(bases.iter().copied()))
             .namespace("shop-pr1")
+            // Nothing to go back to: what a release doesn't need is gone with the next one.
+            .keep_releases(1u16)
             .name_prefix("shop-pr1-")
             .labels(map! { "release": "shop-pr1" })
             .images(map! { "client": "registry/client:1", "server": self.image })
