@@ -38,6 +38,7 @@ pub fn of(versions: &Versions<'_>) -> Vec<String> {
 }
 
 fn made_again(wanted: &Json, fields: &[String], deletes_volumes: bool) -> String {
+    let dependents = immutable::dependents(wanted, fields);
     let (title, fields) = (title(wanted), fields.join("`, `"));
     let consent = deletes_volumes || marks::may_delete(wanted);
     if immutable::is_volume(wanted) && !consent {
@@ -46,7 +47,7 @@ fn made_again(wanted: &Json, fields: &[String], deletes_volumes: bool) -> String
              be lost: the apply will refuse"
         );
     }
-    let rest = match immutable::dependents(wanted) {
+    let rest = match dependents {
         Dependents::Stay => "its pods and volumes stay, and are taken over",
         Dependents::Go => "what it made goes with it",
     };

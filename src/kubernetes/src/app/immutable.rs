@@ -103,6 +103,10 @@ pub fn is_volume(object: &Json) -> bool {
 ///
 /// `there` is what is ours of the live object, as it is compared with the wanted one.
 pub fn differences(wanted: &Json, there: &Json) -> Vec<String> {
+    if name(wanted) != name(there) {
+        // Another generation of it: nothing has to make way.
+        return vec![];
+    }
     let gvk = Gvk::of(wanted);
     let entry = FIXED.iter().find(|entry| (entry.group, entry.kind) == (gvk.group(), &gvk.kind));
     let mut fields: Vec<&[&str]> = entry.map(|entry| entry.fields.to_vec()).unwrap_or_default();
@@ -119,11 +123,12 @@ pub fn differences(wanted: &Json, there: &Json) -> Vec<String> {
     fields.into_iter().map(|field| field.join(".")).collect()
 }
 
-/// What becomes of the dependents of an object that is made again.
-pub fn dependents(object: &Json) -> Dependents {
+/// What becomes of the dependents of an object that is made again for these fields.
+pub fn dependents(object: &Json, fields: &[String]) -> Dependents {
+    // With another selector they would belong to nobody.
+    let adopted = !fields.iter().any(|field| field == "spec.selector");
     match text(object, &["kind"]) {
-        // With another selector they would belong to nobody.
-        "StatefulSet" => Dependents::Stay,
+        "StatefulSet" if adopted => Dependents::Stay,
         _ => Dependents::Go,
     }
 }
@@ -253,6 +258,20 @@ mod tests {
         check("v1", "ConfigMap", data("1", false), data("1", true), &["immutable"]);
         check("v1", "ConfigMap", json!({"data": {"a": "1"}}), data("1", true), &["immutable"]);
         check("v1", "Secret", json!({"type": "a"}), json!({"type": "b"}), &["type"]);
+        // A generated one has another name for other content.
+        let named = |name: &str| json!({"metadata": {"name": name}, "data": {"a": name}, "immutable": true});
+        check("v1", "ConfigMap", named("a-2222222222"), named("a-4444444444"), &[]);
+    }
+
+    #[test]
+    fn pods_stay_where_the_next_self_would_adopt_them() {
+        let check = |kind: &str, field: &str, expected: Dependents| {
+            assert_eq!(dependents(&json!({ "kind": kind }), &[field.to_owned()]), expected);
+        };
+        check("StatefulSet", "spec.volumeClaimTemplates", Dependents::Stay);
+        check("StatefulSet", "spec.selector", Dependents::Go);
+        check("Deployment", "spec.selector", Dependents::Go);
+        check("Job", "spec.template", Dependents::Go);
     }
 
     #[test]

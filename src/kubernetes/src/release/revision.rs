@@ -168,7 +168,8 @@ impl Revision {
 pub struct Draft {
     pub release: String,
     pub generations: BTreeSet<Generation>,
-    restores: Option<u64>,
+    /// As the inputs say.
+    pub restores: Option<u64>,
     commit: Option<String>,
     author: Option<String>,
     packed: String,
@@ -208,8 +209,14 @@ impl Draft {
     }
 
     /// The objects that keep it, the ConfigMap last.
-    pub fn objects(&self, subject: &Subject, namespace: &str, number: u64) -> Vec<Json> {
-        let Self { release, generations, restores, commit, author, packed, confidential } = self;
+    pub fn objects(
+        &self,
+        subject: &Subject,
+        namespace: &str,
+        number: u64,
+        restores: Option<u64>,
+    ) -> Vec<Json> {
+        let Self { release, generations, commit, author, packed, confidential, .. } = self;
         let mut annotations = json!({
             NUMBER: number.to_string(),
             RELEASE: release,

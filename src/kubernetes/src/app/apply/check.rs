@@ -3,7 +3,8 @@
 use super::{
     super::{
         conflict::Conflicts,
-        immutable, key, manifest,
+        immutable::{self, Dependents},
+        key, manifest,
         observe::{Live, is_going},
     },
     Run,
@@ -17,12 +18,14 @@ use std::{collections::BTreeMap, sync::atomic::Ordering, time::Duration};
 pub const GONE_POLLS: u32 = 60;
 /// The pause between two looks.
 pub const GONE_PAUSE: Duration = Duration::from_millis(500);
+/// The name under which the next self of an object is tried out, while the old one has its own.
+const TRIAL: &str = "formwork-trial";
 
 /// By the whole key of an object, what applying it takes.
 #[derive(Default)]
 pub struct Checked {
-    /// The live ones that have to make way.
-    pub again: BTreeMap<String, Json>,
+    /// The live ones that have to make way, and what becomes of their dependents.
+    pub again: BTreeMap<String, (Json, Dependents)>,
     /// The fields that are left to other managers.
     pub theirs: BTreeMap<String, Vec<String>>,
 }
@@ -31,7 +34,7 @@ impl Run<'_> {
     /// Looks at every object that is there and isn't as wanted; nothing is changed.
     pub(super) async fn check(&self, wanted: &[Json], live: &Live) -> Result<Checked, Failure> {
         let mut checked = Checked::default();
-        let mut changing = vec![];
+        let (mut changing, mut again) = (vec![], vec![]);
         for object in wanted {
             let same = |(_, o): &&(Served, Json)| {
                 !is_going(o)
@@ -54,8 +57,11 @@ impl Run<'_> {
                 ))
                 .hint("give it another name, or consent with `delete_volumes(true)`"));
             }
-            checked.again.insert(key::full(object), there.clone());
+            again.push(self.try_next(kind, object));
+            let dependents = immutable::dependents(object, &fixed);
+            checked.again.insert(key::full(object), (there.clone(), dependents));
         }
+        side_by_side(again).await?;
         let tries = changing.into_iter().map(|(kind, object)| self.try_out(kind, object));
         let tried: Vec<(&Json, Vec<_>)> = side_by_side(tries.collect()).await?;
         let mut refused = vec![];
@@ -101,10 +107,25 @@ impl Run<'_> {
         Ok((object, conflicts))
     }
 
+    /// Finds out whether the server would take the next self of an object, before the old one is deleted for it.
+    async fn try_next(&self, kind: &Served, object: &Json) -> Result<(), Failure> {
+        let mut next = self.prepared(kind, object).await?;
+        next["metadata"]["name"] = TRIAL.into();
+        match self.cluster.try_out(kind, self.namespace, &next, true).await {
+            Ok(_) => Ok(()),
+            Err(failure) => {
+                Err(Failure { message: failure.message.replace(TRIAL, name(object)), ..failure })
+            }
+        }
+    }
+
     /// Deletes the old self of an object that can't be changed in place, and waits until its name is free.
-    pub(super) async fn make_way(&self, kind: &Served, old: &Json) -> Result<(), Failure> {
-        let dependents = immutable::dependents(old).into();
-        self.cluster.delete_with(kind, self.namespace, old, dependents).await?;
+    pub(super) async fn make_way(
+        &self,
+        kind: &Served,
+        (old, dependents): &(Json, Dependents),
+    ) -> Result<(), Failure> {
+        self.cluster.delete_with(kind, self.namespace, old, (*dependents).into()).await?;
         self.changed.store(true, Ordering::SeqCst);
         for _ in 0..GONE_POLLS {
             let there = self.cluster.metadata(kind, self.namespace, name(old)).await?;

@@ -59,7 +59,10 @@ pub async fn apply(
     run.refuse_strangers(&wanted, &live).await?;
     let checked = run.check(&wanted, &live).await?;
 
-    let lease = run.lease(subject, &wanted).await?;
+    if live.record.is_none() {
+        run.anchor(&wanted, &kinds).await.map_err(|failure| run.so_far(failure))?;
+    }
+    let lease = Lease::acquire(cluster, subject, Holder::this_run()).await?;
     let goal = Goal { subject, draft, wanted: &wanted, kinds: &kinds, live: &live, checked };
     let done = lease.during(run.bring_about(goal)).await;
     lease.release().await;
@@ -90,26 +93,14 @@ struct Run<'a> {
 }
 
 impl Run<'_> {
-    /// The App's lease. It lives in the namespace, which is made first where it isn't there.
-    async fn lease(&self, subject: &Subject, wanted: &[Json]) -> Result<Lease<'_>, Failure> {
-        let holder = Holder::this_run();
-        match Lease::acquire(self.cluster, subject, holder).await {
-            Err(failure) if is_homeless(&failure) => {
-                let namespaces =
-                    wanted.iter().filter(|o| order::step(text(o, &["kind"])) == order::NAMESPACES);
-                let none = Checked::default();
-                side_by_side(namespaces.map(|object| self.apply(object, &none)).collect()).await?;
-                Lease::acquire(self.cluster, subject, holder).await.map_err(|failure| {
-                    match is_homeless(&failure) {
-                        true => failure.hint(
-                            "create the namespace, or leave that to the App: `create_namespace(true)`",
-                        ),
-                        false => failure,
-                    }
-                })
-            }
-            result => result,
-        }
+    /// The record of an App that has none yet, in its namespace: by it everything else is found again.
+    async fn anchor(&self, wanted: &[Json], kinds: &BTreeSet<Gvk>) -> Result<(), Failure> {
+        let (intent, kinds) = (self.owner.intent.clone(), kinds.clone());
+        let none = Checked::default();
+        let namespaces =
+            wanted.iter().filter(|o| order::step(text(o, &["kind"])) == order::NAMESPACES);
+        side_by_side(namespaces.map(|object| self.apply(object, &none)).collect()).await?;
+        self.write(&Record { intent, kinds, ..Record::default() }).await
     }
 
     /// Everything that changes something, as a revision of its own.
@@ -236,9 +227,15 @@ impl Run<'_> {
     async fn write(&self, record: &Record) -> Result<(), Failure> {
         let config_maps = core(self.cluster, &Gvk::config_map()).await?;
         let object = record.object(self.owner, self.namespace);
-        self.cluster.apply(&config_maps, self.namespace, &object).await?;
-        self.changed.store(true, Ordering::SeqCst);
-        Ok(())
+        match self.cluster.apply(&config_maps, self.namespace, &object).await {
+            Ok(_) => {
+                self.changed.store(true, Ordering::SeqCst);
+                Ok(())
+            }
+            Err(failure) if failure.message.contains("not found") => Err(failure
+                .hint("create the namespace, or leave that to the App: `create_namespace(true)`")),
+            Err(failure) => Err(failure),
+        }
     }
 
     /// Waits until the server serves what new definitions define; that takes it a moment.
@@ -261,11 +258,6 @@ impl Run<'_> {
         Err(Failure::busy(format!("not served yet: {}", names.join(", ")))
             .hint("kubectl describe crd NAME says why"))
     }
-}
-
-/// Whether the namespace isn't there.
-fn is_homeless(failure: &Failure) -> bool {
-    failure.kind == FailureKind::Invalid && failure.message.contains("not found")
 }
 
 /// The kinds that a custom resource definition defines, in the versions that are served.
