@@ -396,7 +396,7 @@ apiVersion: v1
 kind: ConfigMap
 metadata: {name: fixed}
 immutable: true
-data: {VERSION: "VERSION"}
+data: {value: "VERSION"}
 ---
 apiVersion: rbac.authorization.k8s.io/v1
 kind: RoleBinding
