@@ -11,7 +11,7 @@ use formwork_kubernetes::{
     release::{self, Holder, Lease, Revision, Status},
 };
 use formwork_rehearse::{Inventory, LocalCloud, Options, Progress, Site};
-use std::time::Duration;
+use std::{task::Poll, time::Duration};
 use support::{PASSWORD, Platform, World, project, write};
 
 const ACCOUNT: &str = "apiVersion: v1\nkind: ServiceAccount\nmetadata: {name: one}\n";
@@ -41,6 +41,7 @@ async fn releases_in_a_real_cluster() {
         the_last_revisions_are_kept_and_come_back(site),
         a_rotated_secret_does_not_come_back(site),
         a_refused_apply_is_a_bad_revision(site),
+        an_apply_that_is_cut_off_anywhere_is_taken_up_again(site),
         one_deploy_at_a_time(site),
         what_can_not_be_changed_is_made_again(site),
         a_custom_resource_that_can_not_be_changed_says_what_to_do(site),
@@ -285,6 +286,78 @@ async fn a_refused_apply_is_a_bad_revision(site: &Site) {
     assert_eq!(numbers(&history(&world, STACK).await), [1, 2, 3]);
     let accounts = namespaced(STACK, &["get", "serviceaccount", "-o", "name"]);
     assert!(!world.kubectl(&accounts).contains("two"));
+    world.apply(&Graph::empty(STACK)).await;
+}
+
+/// Lets a work go on for so many steps, and drops it there; whether it was through by then.
+async fn cut_off<T>(work: impl Future<Output = T>, after: usize) -> Option<T> {
+    let mut work = Box::pin(work);
+    let mut steps = 0;
+    std::future::poll_fn(|context| {
+        if steps == after {
+            return Poll::Ready(None);
+        }
+        steps += 1;
+        work.as_mut().poll(context).map(Some)
+    })
+    .await
+}
+
+async fn an_apply_that_is_cut_off_anywhere_is_taken_up_again(site: &Site) {
+    const STACK: &str = "cut";
+    /// Steps that an apply is let go further, each time.
+    const STRIDE: usize = 9;
+    /// More than an apply has, and tries of one that what was cut off is still in the way of.
+    const MOST: usize = 100;
+    let project = project(&[("server.yaml", DEPLOYMENT)]);
+    let world = World::new(site, project.path().to_owned()).await;
+    let app = |value: String| {
+        world.graph(STACK, |_: Platform| {
+            App::new()
+                .cluster(world.cluster())
+                .overlay("overlay")
+                .namespace(STACK)
+                .keep_releases(2u16)
+                .config(map! { "VALUE": value })
+        })
+    };
+    // What the engine makes of it: as applied, and as it would be.
+    world.apply(&app("other".into())).await;
+    let (_, other) = world.reached(STACK).await;
+    world.apply(&app("first".into())).await;
+    let (cluster, subject) = world.reached(STACK).await;
+    let sets = [other.inputs, subject.inputs.clone()];
+    let revision = |found: &[Revision]| found.last().unwrap().number;
+
+    let mut through = false;
+    for n in 0..MOST {
+        let before = revision(&history(&world, STACK).await);
+        let inputs = &sets[n % 2];
+        let apply = || bring_back(&world, &cluster, &subject, inputs.clone());
+        through = cut_off(apply(), 1 + n * STRIDE).await.is_some_and(|done| done.is_ok());
+        let mut result = apply().await;
+        for _ in 0..MOST {
+            // A request that was under way may have come between.
+            match &result {
+                Err(failure) if failure.kind == FailureKind::Busy => result = apply().await,
+                _ => break,
+            }
+        }
+        result.unwrap();
+        let found = history(&world, STACK).await;
+        assert_eq!(revision(&found), before + 1, "cut off after step {}", 1 + n * STRIDE);
+        assert_eq!(numbers(&found), [before, before + 1]);
+        assert_eq!(found[1].status, Status::Deploying);
+        assert_eq!(found[1].inputs, *inputs);
+        assert_eq!(found[0].status, Status::Superseded);
+        let kept = ["get", "configmap", "-l", "!formwork/role,formwork/node=shop", "-o", "name"];
+        let kept = world.kubectl(&namespaced(STACK, &kept));
+        assert_eq!(kept.lines().filter(|name| name.contains("/config-")).count(), 2, "{kept}");
+        if through {
+            break;
+        }
+    }
+    assert!(through, "an apply takes more than {} steps", MOST * STRIDE);
     world.apply(&Graph::empty(STACK)).await;
 }
 

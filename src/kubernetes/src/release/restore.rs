@@ -66,10 +66,11 @@ fn move_on(json: &mut Json, todays: &[SecretRef]) -> bool {
                 }
                 return today.is_some();
             }
-            map.values_mut().fold(false, |moved, value| move_on(value, todays) || moved)
+            // All of them: not only up to the first.
+            map.values_mut().filter_map(|value| move_on(value, todays).then_some(())).count() > 0
         }
         Json::Array(items) => {
-            items.iter_mut().fold(false, |moved, item| move_on(item, todays) || moved)
+            items.iter_mut().filter_map(|item| move_on(item, todays).then_some(())).count() > 0
         }
         _ => false,
     }
