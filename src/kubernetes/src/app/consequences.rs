@@ -1,6 +1,8 @@
 //! What a change of an App brings with it that its fields alone don't say.
 
 use super::{
+    conflict::Conflicts,
+    holders,
     immutable::{self, Dependents},
     marks, observe,
 };
@@ -9,7 +11,10 @@ use formwork_engine::{Data, plan::Versions};
 use serde_json::Value as Json;
 use std::collections::BTreeMap;
 
-/// What will be deleted and made again, and what stays though it isn't wanted any more.
+/// More fields of others than this are counted, not listed.
+const MAX_TAKEN: usize = 10;
+
+/// What will be deleted and made again, what is taken from others, and what stays though it isn't wanted any more.
 pub fn of(versions: &Versions<'_>) -> Vec<String> {
     let observed = versions.observed.and_then(|fields| fields.get("objects"));
     let there = parsed(observed.or_else(|| versions.recorded.get("objects")));
@@ -34,7 +39,28 @@ pub fn of(versions: &Versions<'_>) -> Vec<String> {
             )
         })
     });
-    again.chain(left).collect()
+    again.chain(left).chain(taken(versions)).collect()
+}
+
+/// Fields that somebody else holds, told by their names before they are taken, a few of them.
+fn taken(versions: &Versions<'_>) -> Vec<String> {
+    let holders = versions.observed.and_then(|fields| fields.get(holders::FIELD));
+    let holders = holders.and_then(Data::as_map).into_iter().flatten();
+    let refuses = matches!(Conflicts::of(versions.desired), Ok(Conflicts::Refuse));
+    let line = |(path, manager): (&String, &Data)| {
+        let manager = manager.plain_text();
+        match refuses {
+            true => format!("`{path}` is held by {manager}: the apply will refuse"),
+            false => format!("`{path}` is held by {manager}, and taken from it"),
+        }
+    };
+    let mut lines: Vec<String> = holders.map(line).collect();
+    if lines.len() > MAX_TAKEN {
+        let more = lines.len() - MAX_TAKEN;
+        lines.truncate(MAX_TAKEN);
+        lines.push(format!("and {more} more fields are held by others"));
+    }
+    lines
 }
 
 fn made_again(wanted: &Json, fields: &[String], deletes_volumes: bool) -> String {
@@ -67,6 +93,32 @@ fn parsed(objects: Option<&Data>) -> BTreeMap<String, Json> {
 mod tests {
     use super::*;
     use serde_json::json;
+
+    #[test]
+    fn who_holds_a_field_is_said_before_it_is_taken() {
+        let check = |conflicts: &str, count: usize, expected: &[&str]| {
+            let desired = Data::from_json(&json!({ "conflicts": conflicts }));
+            let paths = (0..count).map(|n| (format!("objects.a.f{n:02}"), "kubectl".to_owned()));
+            let holders: BTreeMap<String, String> = paths.collect();
+            let observed = Data::from_json(&json!({ "holders": holders })).into_map();
+            let versions = Versions {
+                desired: &desired,
+                recorded: &desired,
+                observed: Some(&observed),
+                ignore: &[],
+            };
+            let said = of(&versions);
+            assert_eq!(said.iter().map(String::as_str).collect::<Vec<_>>(), expected);
+        };
+        check("take", 0, &[]);
+        check("take", 1, &["`objects.a.f00` is held by kubectl, and taken from it"]);
+        check("refuse", 1, &["`objects.a.f00` is held by kubectl: the apply will refuse"]);
+        let lines: Vec<String> = (0..10)
+            .map(|n| format!("`objects.a.f{n:02}` is held by kubectl, and taken from it"))
+            .chain(["and 2 more fields are held by others".to_owned()])
+            .collect();
+        check("take", 12, &lines.iter().map(String::as_str).collect::<Vec<_>>());
+    }
 
     #[test]
     fn what_is_made_again_and_what_stays_is_said_beforehand() {

@@ -11,6 +11,7 @@ mod authors;
 mod compare;
 pub(crate) mod conflict;
 mod consequences;
+mod holders;
 mod holes;
 pub(crate) mod immutable;
 mod inspect;
@@ -132,6 +133,8 @@ pub struct App {
     pub files: Option<BTreeMap<String, String>>,
     /// The objects by key (`Deployment/shop-pr1/shop-pr1-server`); rendered by formwork.
     pub objects: Option<BTreeMap<String, Manifest>>,
+    /// Who else holds fields that aren't as wanted, by path; observed by formwork, for what a plan says.
+    pub holders: Option<BTreeMap<String, String>>,
 }
 
 /// What is known of an App that exists.

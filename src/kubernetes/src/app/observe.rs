@@ -3,7 +3,7 @@
 use super::{
     App, AppObserved, AppOutputs, Manifest, compare,
     conflict::Conflicts,
-    key, manifest,
+    holders, key, manifest,
     marks::{self, Gvk, Record},
     status::status,
 };
@@ -132,11 +132,19 @@ pub async fn app(cluster: &Connection, subject: &Subject) -> Result<Option<Found
             status(matched.iter().filter(|(key, _)| wanted.contains_key(*key)).map(|(_, o)| *o))
         }
     };
-    let objects = matched.into_iter().filter_map(|(key, live)| match wanted.get(&key) {
-        Some(wanted) => Some((key, manifest::observed(wanted, live, conflicts))),
-        None if is_going(live) => None,
-        None => Some((key, Manifest(compare::named(live)))),
-    });
+    let mut held = BTreeMap::new();
+    let mut objects = BTreeMap::new();
+    for (key, live) in matched {
+        match wanted.get(&key) {
+            Some(wanted) => {
+                let observed = manifest::observed(wanted, live, conflicts);
+                held.insert(key.clone(), holders::of(wanted, &observed.0, live));
+                objects.insert(key, observed);
+            }
+            None if is_going(live) => {}
+            None => drop(objects.insert(key, Manifest(compare::named(live)))),
+        }
+    }
     // Until the record is there, the labels say whose it is and not which intent made it.
     let intent = match &live.record {
         Some(_) => record.intent,
@@ -147,7 +155,8 @@ pub async fn app(cluster: &Connection, subject: &Subject) -> Result<Option<Found
         id: id(&subject.owner, namespace),
         observed: AppObserved {
             namespace: Some(namespace.to_owned()),
-            objects: Some(objects.collect()),
+            objects: Some(objects),
+            holders: holders::data(held),
         },
         outputs: AppOutputs { namespace: namespace.to_owned(), release: record.release },
         status,

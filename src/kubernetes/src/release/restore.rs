@@ -66,14 +66,19 @@ fn move_on(json: &mut Json, todays: &[SecretRef]) -> bool {
                 }
                 return today.is_some();
             }
-            // All of them: not only up to the first.
-            map.values_mut().filter_map(|value| move_on(value, todays).then_some(())).count() > 0
+            all(map.values_mut(), todays)
         }
-        Json::Array(items) => {
-            items.iter_mut().filter_map(|item| move_on(item, todays).then_some(())).count() > 0
-        }
+        Json::Array(items) => all(items.iter_mut(), todays),
         _ => false,
     }
+}
+
+fn all<'a>(values: impl Iterator<Item = &'a mut Json>, todays: &[SecretRef]) -> bool {
+    let mut moved = false;
+    for value in values {
+        moved |= move_on(value, todays);
+    }
+    moved
 }
 
 #[cfg(test)]
