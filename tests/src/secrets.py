@@ -13,7 +13,9 @@ def secrets():
         for secret in page["SecretList"]:
             for version in store.list_secret_version_ids(SecretId=secret["ARN"], IncludeDeprecated=True)["Versions"]:
                 value = store.get_secret_value(SecretId=secret["ARN"], VersionId=version["VersionId"])
-                yield secret["Name"], value["SecretString"].encode()
+                # A secret is made before its value is.
+                if "SecretString" in value:
+                    yield secret["Name"], value["SecretString"].encode()
 
 
 def forms(value):

@@ -1,12 +1,18 @@
 //! Calls to an API server, on objects as plain JSON.
 
-use crate::cluster::Connection;
+use crate::{
+    app::{
+        conflict::{self, Conflict},
+        immutable,
+    },
+    cluster::Connection,
+};
 use formwork_engine::Failure;
 use futures::{StreamExt as _, TryStreamExt as _, stream};
 use kube::{
     api::{
         ApiResource, DeleteParams, DynamicObject, GetParams, ListParams, LogParams, Patch,
-        PatchParams, Preconditions,
+        PatchParams, PostParams, Preconditions, PropagationPolicy,
     },
     core::{GroupVersionKind, Request, Resource as _},
     discovery::Scope,
@@ -87,11 +93,34 @@ impl Connection {
         namespace: &str,
         labels: &str,
     ) -> Result<Vec<Json>, Failure> {
+        self.pages(kind, namespace, labels, false).await
+    }
+
+    /// The metadata of every object of a kind that the labels select.
+    pub(crate) async fn list_metadata(
+        &self,
+        kind: &Served,
+        namespace: &str,
+        labels: &str,
+    ) -> Result<Vec<Json>, Failure> {
+        self.pages(kind, namespace, labels, true).await
+    }
+
+    async fn pages(
+        &self,
+        kind: &Served,
+        namespace: &str,
+        labels: &str,
+        metadata_only: bool,
+    ) -> Result<Vec<Json>, Failure> {
         let doing = format!("listing {}", kind.resource.plural);
         let mut params = ListParams::default().labels(labels).limit(PAGE);
         let mut items = vec![];
         for _ in 0..MAX_PAGES {
-            let request = kind.request(namespace).list(&params);
+            let request = match metadata_only {
+                true => kind.request(namespace).list_metadata(&params),
+                false => kind.request(namespace).list(&params),
+            };
             let request = request.map_err(|error| self.unbuilt(&doing, error))?;
             let answer = self.client().await?.request(request).await;
             let mut page: Json = match answer {
@@ -151,31 +180,151 @@ impl Connection {
         namespace: &str,
         object: &Json,
     ) -> Result<Json, Failure> {
-        let params = PatchParams::apply(FIELD_MANAGER).force().validation_strict();
+        let params = PatchParams::apply(FIELD_MANAGER).force();
+        let answer = self.applied(kind, namespace, object, params).await?;
+        answer.map_err(|error| self.not_applied("applying", namespace, object, error))
+    }
+
+    /// Server-side apply that takes no field from others: a conflict is a failure, busy.
+    pub(crate) async fn apply_gently(
+        &self,
+        kind: &Served,
+        namespace: &str,
+        object: &Json,
+    ) -> Result<Json, Failure> {
+        let params = PatchParams::apply(FIELD_MANAGER);
+        let answer = self.applied(kind, namespace, object, params).await?;
+        answer.map_err(|error| self.not_applied("applying", namespace, object, error))
+    }
+
+    /// What the server would say to an apply, with nothing changed; without force, also which fields others have.
+    pub(crate) async fn try_out(
+        &self,
+        kind: &Served,
+        namespace: &str,
+        object: &Json,
+        force: bool,
+    ) -> Result<Vec<Conflict>, Failure> {
+        let params = PatchParams { force, ..PatchParams::apply(FIELD_MANAGER).dry_run() };
+        match self.applied(kind, namespace, object, params).await? {
+            Ok(_) => Ok(vec![]),
+            Err(kube::Error::Api(status)) if !conflict::read(&status).is_empty() => {
+                Ok(conflict::read(&status))
+            }
+            // A webhook that can't be asked without effect: the apply will tell.
+            Err(kube::Error::Api(status)) if status.message.contains("not support dry run") => {
+                Ok(vec![])
+            }
+            Err(error) => Err(self.not_applied("trying out", namespace, object, error)),
+        }
+    }
+
+    async fn applied(
+        &self,
+        kind: &Served,
+        namespace: &str,
+        object: &Json,
+        params: PatchParams,
+    ) -> Result<Result<Json, kube::Error>, Failure> {
+        let params = params.validation_strict();
         let request = kind.request(namespace).patch(name(object), &params, &Patch::Apply(object));
-        let doing = format!("applying {}", title(object));
+        let request =
+            request.map_err(|error| self.unbuilt(&format!("applying {}", title(object)), error))?;
+        Ok(self.client().await?.request(request).await)
+    }
+
+    fn not_applied(
+        &self,
+        doing: &str,
+        namespace: &str,
+        object: &Json,
+        error: kube::Error,
+    ) -> Failure {
+        let fixed = matches!(&error, kube::Error::Api(status) if immutable::is_refusal(status));
+        let failure = self.failure(format!("{doing} {}", title(object)), error);
+        match fixed {
+            true => failure.hint(immutable::next_step(object, namespace)),
+            false => failure,
+        }
+    }
+
+    /// Creates an object; taken where one of its name is there.
+    pub(crate) async fn create(
+        &self,
+        kind: &Served,
+        namespace: &str,
+        object: &Json,
+    ) -> Result<Json, Failure> {
+        let doing = format!("creating {}", title(object));
+        let request = kind.request(namespace).create(&posted(), object.to_string().into_bytes());
         let request = request.map_err(|error| self.unbuilt(&doing, error))?;
         let answer = self.client().await?.request(request).await;
         answer.map_err(|error| self.failure(&doing, error))
+    }
+
+    /// Writes an object over the very one that was read; busy where it changed since.
+    pub(crate) async fn replace(
+        &self,
+        kind: &Served,
+        namespace: &str,
+        object: &Json,
+    ) -> Result<Json, Failure> {
+        let doing = format!("writing {}", title(object));
+        let content = object.to_string().into_bytes();
+        let request = kind.request(namespace).replace(name(object), &posted(), content);
+        let request = request.map_err(|error| self.unbuilt(&doing, error))?;
+        let answer = self.client().await?.request(request).await;
+        answer.map_err(|error| self.failure(&doing, error))
+    }
+
+    /// Merges a patch into an object (RFC 7396); `None` where it isn't there.
+    pub(crate) async fn patch(
+        &self,
+        kind: &Served,
+        namespace: &str,
+        name: &str,
+        patch: &Json,
+    ) -> Result<Option<Json>, Failure> {
+        let doing = format!("changing {} {name}", kind.resource.kind);
+        let params =
+            PatchParams { field_manager: Some(FIELD_MANAGER.to_owned()), ..PatchParams::default() };
+        let request = kind.request(namespace).patch(name, &params, &Patch::Merge(patch));
+        let request = request.map_err(|error| self.unbuilt(&doing, error))?;
+        let answer = self.client().await?.request(request).await;
+        self.found(kind, &doing, answer)
     }
 
     /// Asks for an object's deletion; `None` where it is gone.
     ///
     /// Workloads stay until their pods are gone. Elsewhere that would wait for the garbage collector,
     /// which takes half a minute to notice a custom kind.
-    /// The uid makes sure that nobody's new object of the same name is hit.
     pub(crate) async fn delete(
         &self,
         kind: &Served,
         namespace: &str,
         object: &Json,
     ) -> Result<Option<Json>, Failure> {
+        let dependents = match kind.resource.group.as_str() {
+            "apps" | "batch" => PropagationPolicy::Foreground,
+            _ => PropagationPolicy::Background,
+        };
+        self.delete_with(kind, namespace, object, dependents).await
+    }
+
+    /// Asks for an object's deletion, and says what becomes of its dependents; `None` where it is gone.
+    ///
+    /// The uid makes sure that nobody's new object of the same name is hit.
+    pub(crate) async fn delete_with(
+        &self,
+        kind: &Served,
+        namespace: &str,
+        object: &Json,
+        dependents: PropagationPolicy,
+    ) -> Result<Option<Json>, Failure> {
         let doing = format!("deleting {}", title(object));
         let uid = Some(text(object, &["metadata", "uid"]).to_owned());
-        let params = match kind.resource.group.as_str() {
-            "apps" | "batch" => DeleteParams::foreground(),
-            _ => DeleteParams::background(),
-        };
+        let params =
+            DeleteParams { propagation_policy: Some(dependents), ..DeleteParams::default() };
         let params = params.preconditions(Preconditions { uid, resource_version: None });
         let request = kind.request(namespace).delete(name(object), &params);
         let request = request.map_err(|error| self.unbuilt(&doing, error))?;
@@ -237,6 +386,10 @@ impl Connection {
     fn unbuilt(&self, doing: &str, error: kube::core::request::Error) -> Failure {
         self.failure(doing, kube::Error::BuildRequest(error))
     }
+}
+
+fn posted() -> PostParams {
+    PostParams { dry_run: false, field_manager: Some(FIELD_MANAGER.to_owned()) }
 }
 
 /// Items of a list and metadata answers don't say what they are.

@@ -1,5 +1,6 @@
 //! Clusters: how one is reached, and a client that is always logged in.
 
+use crate::release::Sightings;
 use formwork_engine::{Connect, Data, Failure, Nested, Secrets, causes};
 use futures::future::BoxFuture;
 use kube::{
@@ -83,6 +84,8 @@ pub struct Connection {
     pub(crate) label: String,
     session: Mutex<Option<Session>>,
     kinds: Mutex<Option<Arc<Discovery>>>,
+    /// What is known of the leases of others.
+    pub(crate) leases: Sightings,
 }
 
 enum Login {
@@ -122,7 +125,13 @@ impl Connection {
     async fn new(login: Login, label: String) -> Result<Self, Failure> {
         // Two providers are linked in; without a choice rustls panics. Err says one was chosen before.
         let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
-        let connection = Self { login, label, session: Mutex::default(), kinds: Mutex::default() };
+        let connection = Self {
+            login,
+            label,
+            session: Mutex::default(),
+            kinds: Mutex::default(),
+            leases: Sightings::default(),
+        };
         connection.client().await?;
         Ok(connection)
     }

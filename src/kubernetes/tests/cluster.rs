@@ -8,7 +8,7 @@ use formwork_kubernetes::{App, Cluster, Eks, KubeconfigFile};
 use formwork_kustomize::Schemas;
 use formwork_rehearse::{Inventory, LocalCloud, Options, Progress, Site};
 use std::{path::Path, sync::Arc, sync::atomic::Ordering};
-use support::{PASSWORD, Platform, Tokens, World, repository};
+use support::{PASSWORD, Platform, Tokens, World, project, repository, write};
 
 const SERVER: &str = "Deployment/shop-pr1/shop-pr1-server";
 
@@ -69,6 +69,8 @@ impl Preview {
             .overlay("kube/overlays/staging")
             .bases(formwork_engine::each(bases.iter().copied()))
             .namespace("shop-pr1")
+            // Nothing to go back to: what a release doesn't need is gone with the next one.
+            .keep_releases(1u16)
             .name_prefix("shop-pr1-")
             .labels(map! { "release": "shop-pr1" })
             .images(map! { "client": "registry/client:1", "server": self.image })
@@ -265,20 +267,6 @@ async fn an_unreachable_cluster_is_said_so(site: &Site) {
     check("missing", None, FailureKind::Invalid, "check the path").await;
     let anonymous = kubeconfig.lines().filter(|line| !line.contains("client-")).collect::<Vec<_>>();
     check("anonymous", Some(anonymous.join("\n")), FailureKind::Denied, "rights").await;
-}
-
-/// A project of one overlay, from its files.
-fn project(files: &[(&str, &str)]) -> tempfile::TempDir {
-    let folder = tempfile::tempdir().unwrap();
-    let resources: Vec<&str> = files.iter().map(|(name, _)| *name).collect();
-    write(folder.path(), "kustomization.yaml", &format!("resources: [{}]", resources.join(", ")));
-    files.iter().for_each(|(name, text)| write(folder.path(), name, text));
-    folder
-}
-
-fn write(folder: &Path, name: &str, text: &str) {
-    std::fs::create_dir_all(folder.join("overlay")).unwrap();
-    std::fs::write(folder.join("overlay").join(name), text).unwrap();
 }
 
 fn overlay(world: &World<'_>, stack: &str, create_namespace: bool) -> Graph {

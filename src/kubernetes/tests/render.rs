@@ -302,6 +302,8 @@ fn mistakes_name_their_place_and_the_next_step() {
         "compare the App's fields",
     );
     refused(|_| good().config(map! { "A B": "1" }), "`A B` can't be a key in `config`", "letters");
+    refused(|_| good().conflicts("ask"), "`conflicts` can't be \"ask\"", "\"leave\"");
+    refused(|_| good().keep_releases(0u16), "`keep_releases` can't be 0", "at least 1");
     refused(|_| good().objects(map! {}), "`objects` of an App is made", "take `objects` out");
 }
 

@@ -219,6 +219,15 @@ impl Planner<'_> {
         if step.action.is_change() {
             step.remarks = provider.remarks(&step.planned);
         }
+        if let (Action::Update, Some(record)) = (step.action, &step.recorded) {
+            let versions = Versions {
+                desired: &step.planned,
+                recorded: &record.inputs,
+                observed: step.observed.as_ref().map(|seen| &seen.fields),
+                ignore: &step.options.ignore,
+            };
+            step.remarks.extend(provider.consequences(&versions));
+        }
         self.check_name(node, &step, schema)?;
         self.hold_back(&mut step);
         Ok(Some(step))

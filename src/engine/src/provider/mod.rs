@@ -15,7 +15,7 @@ pub use naming::{generation_name, physical_name};
 pub use reconcile::{Change, Connect, Found, Prediction, Reconcile};
 pub use registry::Registry;
 
-use crate::{Address, Data, Expr, Schema, Secrets};
+use crate::{Address, Data, Expr, Schema, Secrets, plan::Versions};
 use futures::future::BoxFuture;
 use serde::{Deserialize, Serialize};
 use std::{collections::BTreeMap, path::Path, time::Duration};
@@ -150,6 +150,11 @@ pub trait Provider: Send + Sync {
 
     /// What an author would want to know of expanded fields that can be applied. Pure.
     fn remarks(&self, _: &Data) -> Vec<String> {
+        vec![]
+    }
+
+    /// What a change of an existing one brings with it that the changed fields don't say. Pure.
+    fn consequences(&self, _: &Versions<'_>) -> Vec<String> {
         vec![]
     }
 

@@ -1,7 +1,9 @@
 //! The typed side of a kind: what a resource file implements.
 
 use super::{Author, Failure, Followed, Observation, Progress, Provider, Status, Subject};
-use crate::{Data, Expr, OutputField, Owner, Resource, Schema, Secrets, schema::Nature};
+use crate::{
+    Data, Expr, OutputField, Owner, Resource, Schema, Secrets, plan::Versions, schema::Nature,
+};
 use futures::future::BoxFuture;
 use std::{
     collections::{BTreeMap, HashMap},
@@ -158,6 +160,12 @@ pub trait Reconcile: Resource {
         Vec::new()
     }
 
+    /// What a change of an existing one brings with it that the changed fields don't say, such as a part that
+    /// is deleted and made again; shown beside the change.
+    fn consequences(_: &Versions<'_>) -> Vec<String> {
+        Vec::new()
+    }
+
     /// Reads what fields name outside of the stack, such as an overlay's files, into the graph.
     fn embed(_: &Path, _: &mut BTreeMap<String, Expr>) -> Result<(), Failure> {
         Ok(())
@@ -243,6 +251,10 @@ impl<R: Reconcile> Provider for Typed<R> {
 
     fn remarks(&self, fields: &Data) -> Vec<String> {
         R::remarks(fields)
+    }
+
+    fn consequences(&self, versions: &Versions<'_>) -> Vec<String> {
+        R::consequences(versions)
     }
 
     fn predict(&self, prediction: &Prediction<'_>) -> BTreeMap<String, Data> {

@@ -6,7 +6,7 @@
 //! work as built-in ones do.
 //! <https://kubernetes.io/docs/reference/using-api/server-side-apply/#field-management>
 
-use super::quantity;
+use super::{conflict::Conflicts, quantity};
 use crate::api::{FIELD_MANAGER, at, text};
 use serde_json::{Map, Value as Json};
 
@@ -79,10 +79,13 @@ pub fn owns(live: &Json, path: &[&str]) -> bool {
 }
 
 /// The part of a live object that is wanted or that we own; fields in sync read as wanted.
-pub fn ours(desired: &Json, live: &Json) -> Json {
+///
+/// Where conflicts are left to others, so do fields that somebody else holds and we don't.
+pub fn ours(desired: &Json, live: &Json, conflicts: Conflicts) -> Json {
     let ownership = Ownership::of(live);
     let texts = matches!(text(live, &["kind"]), "ConfigMap" | "Secret");
-    let place = Place { quantity: 0, never_quantity: texts, text_map: false };
+    let leave = conflicts == Conflicts::Leave;
+    let place = Place { quantity: 0, never_quantity: texts, text_map: false, whole: false, leave };
     let fields = Fields { ours: Some(&ownership.ours), everyones: Some(&ownership.everyones) };
     walk(Some(desired), live, fields, place)
 }
@@ -106,6 +109,12 @@ impl<'a> Fields<'a> {
         self.ours.and_then(Json::as_object).is_some_and(Map::is_empty)
     }
 
+    /// It is one value to the server, and it isn't ours.
+    fn held_by_others(self) -> bool {
+        let held = self.everyones.and_then(Json::as_object).is_some_and(Map::is_empty);
+        held && self.ours.is_none()
+    }
+
     /// The steps to list items, as everyone's fields name them.
     fn items(self, mark: &'static str) -> impl Iterator<Item = (&'a String, Json)> {
         let steps = self.everyones.and_then(Json::as_object).into_iter().flat_map(Map::keys);
@@ -123,6 +132,10 @@ struct Place {
     quantity: u8,
     never_quantity: bool,
     text_map: bool,
+    /// Inside of one value that is ours as a whole.
+    whole: bool,
+    /// What others hold is theirs.
+    leave: bool,
 }
 
 impl Place {
@@ -139,6 +152,7 @@ impl Place {
 
 fn walk(desired: Option<&Json>, live: &Json, fields: Fields<'_>, place: Place) -> Json {
     match (desired, live) {
+        (Some(desired), _) if place.leave && fields.held_by_others() => desired.clone(),
         (None, live) if fields.owned_whole() => live.clone(),
         (Some(Json::Object(_)) | None, Json::Object(live)) => {
             walk_map(desired.and_then(Json::as_object), live, fields, place)
@@ -158,10 +172,13 @@ fn walk_map(
     place: Place,
 ) -> Json {
     let mut out = Map::new();
+    let place = Place { whole: place.whole || fields.owned_whole(), ..place };
+    // Nobody but us adds to a map of texts that is ours as a whole; elsewhere the server fills in defaults.
+    let all_ours = place.whole && place.text_map;
     for (key, value) in live {
         let wanted = desired.and_then(|desired| desired.get(key));
         let inner = fields.at(&format!("f:{key}"));
-        if wanted.is_some() || inner.ours.is_some() {
+        if wanted.is_some() || inner.ours.is_some() || all_ours {
             out.insert(key.clone(), walk(wanted, value, inner, place.under(key)));
         }
     }

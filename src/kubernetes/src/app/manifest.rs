@@ -7,7 +7,7 @@ use secrecy::ExposeSecret as _;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value as Json, json};
 
-use super::{compare, marks};
+use super::{compare, conflict::Conflicts, marks};
 
 /// A Kubernetes object; a secret in the `data` of a Secret is a reference.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -72,8 +72,8 @@ pub async fn revealed(object: &Json, secrets: &Secrets) -> Result<Json, Failure>
 ///
 /// A value of a Secret is in sync when it was filled from the wanted reference, and nobody has changed
 /// it since: then the API server still records the field as ours.
-pub fn observed(wanted: &Json, live: &Json) -> Manifest {
-    let mut out = compare::ours(wanted, &without_texts(live));
+pub fn observed(wanted: &Json, live: &Json, conflicts: Conflicts) -> Manifest {
+    let mut out = compare::ours(wanted, &without_texts(live), conflicts);
     let secret: Vec<(String, Json)> = secret_data(live)
         .filter_map(|(key, _)| {
             let wanted = at(wanted, &["data", key]);

@@ -1,6 +1,9 @@
 //! The marks on objects: whose they are, and what an App keeps in its record in the cluster.
 
-use crate::api::{at, text};
+use crate::{
+    api::{at, text},
+    release::Generation,
+};
 use formwork_engine::{Address, Failure, Owner};
 use serde_json::{Value as Json, json};
 use std::collections::BTreeSet;
@@ -16,13 +19,46 @@ const INTENT: &str = "formwork/intent";
 const KINDS: &str = "formwork/kinds";
 /// On the record: the digest of what was applied last, all of it.
 const RELEASE: &str = "formwork/release";
+/// On the record: the generations of ConfigMaps and Secrets that were applied last, `ConfigMap config-7hk9b2m4ct`.
+const CURRENT: &str = "formwork/generations";
+/// On the record: those that earlier revisions need.
+const KEPT: &str = "formwork/kept";
 /// On a Secret: for each key, the digest of the reference (never of the text) that it was filled from.
 pub const SECRETS: &str = "formwork/secrets";
 
-/// The label selector of everything that one App owns.
+/// What an App keeps in the cluster beside its objects: a revision, or its lease.
+const ROLE: &str = "formwork/role";
+pub const REVISION: &str = "revision";
+pub const LEASE: &str = "lease";
+/// On a volume's object that left the overlay: it stays until somebody deletes it.
+pub const LEFT: &str = "formwork/left";
+/// On a volume's object, by its author: `true` lets it be deleted when it leaves the overlay.
+const DELETE: &str = "formwork/delete";
+
+/// The label selector of the objects of one App, without what it keeps beside them.
 pub fn selector(owner: &Owner) -> String {
+    format!("{},!{ROLE}", everything(owner))
+}
+
+/// The label selector of what one App keeps in a role.
+pub fn selector_of(owner: &Owner, role: &str) -> String {
+    format!("{},{ROLE}={role}", everything(owner))
+}
+
+fn everything(owner: &Owner) -> String {
     let (stack, node) = (owner.address.stack(), owner.address.name());
     format!("{LINEAGE}={},{STACK}={stack},{NODE}={node}", owner.lineage)
+}
+
+/// Puts the owner's labels and the role on what an App keeps beside its objects.
+pub fn mark_kept(object: &mut Json, owner: &Owner, role: &str) {
+    mark(object, owner);
+    object["metadata"]["labels"][ROLE] = json!(role);
+}
+
+/// Whether an object's author lets it be deleted with its data.
+pub fn may_delete(object: &Json) -> bool {
+    text(object, &["metadata", "annotations", DELETE]) == "true"
 }
 
 /// The record's name, which is also the App's key in its namespace.
@@ -56,6 +92,10 @@ pub struct Record {
     pub kinds: BTreeSet<Gvk>,
     /// Empty until everything was applied once.
     pub release: String,
+    /// The generations of the last apply that came through.
+    pub current: BTreeSet<Generation>,
+    /// The generations that a revision needs which is kept.
+    pub kept: BTreeSet<Generation>,
 }
 
 /// An API version and a kind.
@@ -79,6 +119,14 @@ impl Gvk {
         Self { api_version: "v1".into(), kind: "Namespace".into() }
     }
 
+    pub fn secret() -> Self {
+        Self { api_version: "v1".into(), kind: "Secret".into() }
+    }
+
+    pub fn lease() -> Self {
+        Self { api_version: "coordination.k8s.io/v1".into(), kind: "Lease".into() }
+    }
+
     pub fn group(&self) -> &str {
         self.api_version.split_once('/').map_or("", |(group, _)| group)
     }
@@ -95,6 +143,8 @@ impl Record {
             intent: annotation(INTENT).to_owned(),
             kinds: kinds.collect(),
             release: annotation(RELEASE).to_owned(),
+            current: Generation::read(annotation(CURRENT)),
+            kept: Generation::read(annotation(KEPT)),
         }
     }
 
@@ -111,6 +161,8 @@ impl Record {
                     INTENT: self.intent,
                     KINDS: kinds.join("\n"),
                     RELEASE: self.release,
+                    CURRENT: Generation::write(&self.current),
+                    KEPT: Generation::write(&self.kept),
                 },
             },
         });
@@ -156,6 +208,8 @@ mod tests {
             ]
             .into(),
             release: "abc".into(),
+            current: Generation::read("ConfigMap config-2222222222"),
+            kept: Generation::read("ConfigMap config-2222222222\nSecret s-4444444444"),
         };
         let object = record.object(&owner(), "shop-pr1");
         assert_eq!(Record::parse(&object), record);

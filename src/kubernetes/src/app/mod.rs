@@ -9,16 +9,20 @@
 mod apply;
 mod authors;
 mod compare;
+pub(crate) mod conflict;
+mod consequences;
+mod holders;
 mod holes;
+pub(crate) mod immutable;
 mod inspect;
-mod key;
-mod manifest;
-mod marks;
-mod observe;
+pub(crate) mod key;
+pub(crate) mod manifest;
+pub(crate) mod marks;
+pub(crate) mod observe;
 mod order;
 mod overlay;
 mod quantity;
-mod render;
+pub(crate) mod render;
 mod status;
 
 pub use manifest::Manifest;
@@ -26,10 +30,11 @@ pub use manifest::Manifest;
 use crate::{
     api::side_by_side,
     cluster::{Cluster, Connection},
+    release::SchemaRange,
 };
 use formwork_engine::{
     Author, Change, Data, Expr, Failure, Found, Outputs, Prediction, Reconcile, Resource, Secret,
-    Secrets, Subject,
+    Secrets, Subject, plan::Versions,
 };
 use serde::{Deserialize, Serialize};
 use std::{collections::BTreeMap, path::Path};
@@ -96,11 +101,40 @@ pub struct App {
     /// Whether the App is ready only once its workloads are rolled out. By default it is.
     #[source]
     pub wait: Option<bool>,
+    /// What is done about a field that another manager (`kubectl`, an autoscaler) holds with another value:
+    /// `"take"`, the default, gives it the wanted one, as a plan shows; `"leave"` leaves it to them and shows no
+    /// drift; `"refuse"` applies nothing and names them.
+    #[source]
+    pub conflicts: Option<String>,
+    /// Whether volumes (claims and PersistentVolumes) that leave the overlay are deleted, with their data. By
+    /// default they stay; the annotation `formwork/delete: "true"` says it of a single one.
+    #[source]
+    pub delete_volumes: Option<bool>,
+    /// Revisions that are kept in the cluster, to go back to: 10 by default, from 1 to 100. The last good one
+    /// is kept whatever its age.
+    #[source]
+    pub keep_releases: Option<u16>,
+    /// The database schema that this release works with, so that a rollback doesn't pass a migration.
+    #[source]
+    pub schema: Option<SchemaRange>,
+    /// The commit that it is built from, for the history of releases.
+    #[source]
+    #[late]
+    pub commit: Option<String>,
+    /// Who releases it, for the history of releases.
+    #[source]
+    #[late]
+    pub author: Option<String>,
+    /// The revision whose set this one puts back; written by formwork.
+    #[source]
+    pub restores: Option<u64>,
     /// The files of the overlay and of what it builds on, by path; read in by formwork.
     #[source]
     pub files: Option<BTreeMap<String, String>>,
     /// The objects by key (`Deployment/shop-pr1/shop-pr1-server`); rendered by formwork.
     pub objects: Option<BTreeMap<String, Manifest>>,
+    /// Who else holds fields that aren't as wanted, by path; observed by formwork, for what a plan says.
+    pub holders: Option<BTreeMap<String, String>>,
 }
 
 /// What is known of an App that exists.
@@ -127,6 +161,10 @@ impl Reconcile for App {
 
     fn remarks(fields: &Data) -> Vec<String> {
         render::remarks(fields)
+    }
+
+    fn consequences(versions: &Versions<'_>) -> Vec<String> {
+        consequences::of(versions)
     }
 
     fn predict(prediction: &Prediction<'_>) -> BTreeMap<&'static str, String> {

@@ -1,13 +1,16 @@
 //! Observing an App: its objects by one list per kind, found by label.
 
 use super::{
-    App, AppObserved, AppOutputs, Manifest, compare, key, manifest,
+    App, AppObserved, AppOutputs, Manifest, compare,
+    conflict::Conflicts,
+    holders, key, manifest,
     marks::{self, Gvk, Record},
     status::status,
 };
 use crate::{
     api::{Served, at, name, side_by_side, text},
     cluster::Connection,
+    release::Generation,
 };
 use formwork_engine::{Data, Failure, Found, Owner, Status, Subject};
 use serde_json::Value as Json;
@@ -117,8 +120,9 @@ pub async fn app(cluster: &Connection, subject: &Subject) -> Result<Option<Found
         return Ok(None);
     }
     let record = live.parsed_record();
-    let all: Vec<&Json> = live.objects.iter().map(|(_, object)| object).collect();
-    let matched = matched(&wanted, namespace, all.iter().copied().chain(&live.namespace));
+    let conflicts = Conflicts::of(&subject.inputs)?;
+    let shown = shown(&wanted, &live, &record, deletes_volumes(&subject.inputs));
+    let matched = matched(&wanted, namespace, shown.into_iter().chain(&live.namespace), &record);
     let going = live.namespace.iter().chain(&live.record).any(is_going);
     let waits = subject.inputs.get("wait") != Some(&Data::Bool(false));
     let status = match (going, waits) {
@@ -128,11 +132,19 @@ pub async fn app(cluster: &Connection, subject: &Subject) -> Result<Option<Found
             status(matched.iter().filter(|(key, _)| wanted.contains_key(*key)).map(|(_, o)| *o))
         }
     };
-    let objects = matched.into_iter().filter_map(|(key, live)| match wanted.get(&key) {
-        Some(wanted) => Some((key, manifest::observed(wanted, live))),
-        None if is_going(live) => None,
-        None => Some((key, Manifest(compare::named(live)))),
-    });
+    let mut held = BTreeMap::new();
+    let mut objects = BTreeMap::new();
+    for (key, live) in matched {
+        match wanted.get(&key) {
+            Some(wanted) => {
+                let observed = manifest::observed(wanted, live, conflicts);
+                held.insert(key.clone(), holders::of(wanted, &observed.0, live));
+                objects.insert(key, observed);
+            }
+            None if is_going(live) => {}
+            None => drop(objects.insert(key, Manifest(compare::named(live)))),
+        }
+    }
     // Until the record is there, the labels say whose it is and not which intent made it.
     let intent = match &live.record {
         Some(_) => record.intent,
@@ -143,7 +155,8 @@ pub async fn app(cluster: &Connection, subject: &Subject) -> Result<Option<Found
         id: id(&subject.owner, namespace),
         observed: AppObserved {
             namespace: Some(namespace.to_owned()),
-            objects: Some(objects.collect()),
+            objects: Some(objects),
+            holders: holders::data(held),
         },
         outputs: AppOutputs { namespace: namespace.to_owned(), release: record.release },
         status,
@@ -160,16 +173,51 @@ pub async fn objects(
     let kinds = wanted.values().map(Gvk::of).collect();
     let live = live(cluster, &subject.owner, namespace, &kinds).await?;
     let all = live.objects.iter().map(|(_, object)| object).chain(&live.namespace);
-    let matched = matched(&wanted, namespace, all);
+    let matched = matched(&wanted, namespace, all, &live.parsed_record());
     Ok(matched.into_iter().map(|(key, object)| (key, object.clone())).collect())
 }
 
-/// Live objects by key. Of generations of one name the wanted one has the key, else the newest; the
-/// others have keys of their own.
+/// Whether volumes that left the overlay are deleted with their data.
+pub fn deletes_volumes(inputs: &Data) -> bool {
+    inputs.get("delete_volumes") == Some(&Data::Bool(true))
+}
+
+/// What a plan is about: not the volumes that were left, nor the generations that earlier revisions need.
+///
+/// The generation of the last apply is shown until the wanted one is there: as what that changes.
+fn shown<'a>(
+    wanted: &BTreeMap<String, Json>,
+    live: &'a Live,
+    record: &Record,
+    deletes_volumes: bool,
+) -> Vec<&'a Json> {
+    let is_wanted = |object: &Json| {
+        let same = |wanted: &&Json| {
+            (text(wanted, &["kind"]), name(wanted)) == (text(object, &["kind"]), name(object))
+        };
+        wanted.get(&key::of(object)).filter(same).is_some()
+    };
+    let objects = || live.objects.iter().map(|(_, object)| object);
+    let there: BTreeSet<String> = objects().filter(|o| is_wanted(o)).map(key::of).collect();
+    let hidden = |object: &Json| {
+        let left = at(object, &["metadata", "annotations", marks::LEFT]).is_some();
+        let left = left && !deletes_volumes && !marks::may_delete(object);
+        let kept = Generation::of(object).is_some_and(|generation| {
+            let replaced = there.contains(&key::of(object));
+            record.kept.contains(&generation) && (replaced || !record.current.contains(&generation))
+        });
+        left || kept
+    };
+    objects().filter(|object| is_wanted(object) || !hidden(object)).collect()
+}
+
+/// Live objects by key. Of generations of one name the wanted one has the key, else that of the last
+/// apply, else the newest; the others have keys of their own.
 fn matched<'a>(
     wanted: &BTreeMap<String, Json>,
     namespace: &str,
     live: impl Iterator<Item = &'a Json>,
+    record: &Record,
 ) -> BTreeMap<String, &'a Json> {
     let mut by_key: BTreeMap<String, Vec<&Json>> = BTreeMap::new();
     for object in live {
@@ -186,7 +234,13 @@ fn matched<'a>(
         let wanted_name = wanted.get(&key).map(name);
         generations.sort_by_key(|object| {
             let is_wanted = wanted_name == Some(name(object));
-            (is_wanted, !is_going(object), text(object, &["metadata", "creationTimestamp"]))
+            let is_current = Generation::of(object).is_some_and(|g| record.current.contains(&g));
+            (
+                is_wanted,
+                !is_going(object),
+                is_current,
+                text(object, &["metadata", "creationTimestamp"]),
+            )
         });
         if let Some(current) = generations.pop() {
             out.insert(key, current);
@@ -213,7 +267,7 @@ mod tests {
             config("2222222222", "2026-02-01T00:00:00Z"),
         );
         let check = |wanted: BTreeMap<String, Json>, current: &str, other: &str| {
-            let matched = matched(&wanted, "n", [&old, &new].into_iter());
+            let matched = matched(&wanted, "n", [&old, &new].into_iter(), &Record::default());
             let names: BTreeMap<&str, &str> =
                 matched.iter().map(|(key, object)| (key.as_str(), name(object))).collect();
             let other_key = format!("ConfigMap/n/{other}");
@@ -225,5 +279,50 @@ mod tests {
         check(want(&old), "config-c5ththm4t2", "config-2222222222");
         check(want(&new), "config-2222222222", "config-c5ththm4t2");
         check(BTreeMap::new(), "config-2222222222", "config-c5ththm4t2");
+    }
+
+    #[test]
+    fn a_plan_is_not_about_what_earlier_revisions_need() {
+        let config = |hash: &str| {
+            json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {
+                "name": format!("config-{hash}"), "namespace": "n",
+            }})
+        };
+        let [one, two, three] = ["2222222222", "4444444444", "5555555555"].map(config);
+        let check = |wanted: Option<&Json>,
+                     live: &[&Json],
+                     current: &Json,
+                     kept: &[&Json],
+                     expected: &[&Json]| {
+            let kind = Served {
+                resource: kube::api::ApiResource::erase::<k8s_openapi::api::core::v1::ConfigMap>(
+                    &(),
+                ),
+                namespaced: true,
+            };
+            let live = Live {
+                namespace: None,
+                record: None,
+                objects: live.iter().map(|o| (kind.clone(), (*o).clone())).collect(),
+            };
+            let record = Record {
+                current: Generation::all([current]),
+                kept: Generation::all(kept.iter().copied()),
+                ..Record::default()
+            };
+            let wanted = wanted.map(|o| ("ConfigMap/n/config".to_owned(), o.clone()));
+            let shown = shown(&wanted.into_iter().collect(), &live, &record, false);
+            assert_eq!(shown, expected);
+        };
+        // As applied: the one before is kept, and nothing is to be done.
+        check(Some(&two), &[&one, &two], &two, &[&one, &two], &[&two]);
+        // A new one is to come: what it changes is the last one.
+        check(Some(&three), &[&one, &two], &two, &[&one, &two], &[&two]);
+        // An older one is to come back, and is still there.
+        check(Some(&one), &[&one, &two], &two, &[&one, &two], &[&one]);
+        // The generator left the overlay.
+        check(None, &[&one, &two], &two, &[&one, &two], &[&two]);
+        // What no revision needs is in nobody's way of being deleted.
+        check(Some(&two), &[&one, &two], &two, &[&two], &[&one, &two]);
     }
 }

@@ -1,5 +1,6 @@
 //! The overlay's files: read from the project into the graph, and built from there.
 
+use super::holders;
 use formwork_engine::{Expr, Failure};
 use formwork_kustomize::{Built, Disk, Error, Memory, Options, build};
 use serde_json::Value as Json;
@@ -34,6 +35,10 @@ pub fn embed(project: &Path, fields: &mut BTreeMap<String, Expr>) -> Result<(), 
     if fields.contains_key("objects") {
         return Err(Failure::invalid("`objects` of an App is made from its overlay, not given")
             .hint("take `objects` out of the stack"));
+    }
+    if fields.contains_key(holders::FIELD) {
+        return Err(Failure::invalid("`holders` of an App is observed, not given")
+            .hint("take `holders` out of the stack"));
     }
     if fields.contains_key("files") {
         return Ok(());

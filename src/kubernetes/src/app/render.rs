@@ -2,12 +2,16 @@
 
 use super::{
     compare,
+    conflict::Conflicts,
     holes::Holes,
     inspect, key,
     manifest::stringless,
     overlay::{ABOVE, Files},
 };
-use crate::api::{at, name, text, title};
+use crate::{
+    api::{at, name, text, title},
+    release::MOST_KEPT,
+};
 use formwork_engine::{Data, Failure, Unknown};
 use formwork_kustomize::Built;
 use serde::Deserialize;
@@ -49,6 +53,8 @@ const FRAME: &[&str] = &[
 
 /// The fields with `objects` made from them.
 pub fn expand(fields: Data) -> Result<Data, Failure> {
+    Conflicts::of(&fields)?;
+    check_kept(&fields)?;
     let objects = match read(&fields)? {
         Err(unknown) => Data::Unknown(unknown),
         Ok((frame, filling)) => render(&frame, &filling)?,
@@ -56,6 +62,19 @@ pub fn expand(fields: Data) -> Result<Data, Failure> {
     let mut fields = fields.into_map();
     fields.insert("objects".into(), objects);
     Ok(Data::Map(fields))
+}
+
+/// A history without what is being deployed would be of no use.
+fn check_kept(fields: &Data) -> Result<(), Failure> {
+    let kept: Option<u16> =
+        fields.get("keep_releases").and_then(|kept| kept.parse().ok().flatten());
+    match kept {
+        Some(kept) if !(1..=MOST_KEPT).contains(&kept) => {
+            Err(Failure::invalid(format!("`keep_releases` can't be {kept}"))
+                .hint(format!("keep at least 1, and at most {MOST_KEPT}")))
+        }
+        _ => Ok(()),
+    }
 }
 
 /// What a team would want to know of the objects, though they can be applied.

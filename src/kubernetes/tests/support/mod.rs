@@ -1,4 +1,5 @@
 //! One stack with one App, run by the engine against a real API server.
+#![allow(dead_code, reason = "each test root uses a part of it")]
 
 use formwork_engine::{
     apply::{self, Outcome, Patience, Quiet},
@@ -7,7 +8,9 @@ use formwork_engine::{
     state::Store,
     *,
 };
-use formwork_kubernetes::{App, Cluster, ClusterTokens, Eks, KubeconfigFile, TOKEN_MARGIN, Token};
+use formwork_kubernetes::{
+    App, Cluster, ClusterTokens, Connection, Eks, KubeconfigFile, TOKEN_MARGIN, Token,
+};
 use formwork_rehearse::Site;
 use futures::future::BoxFuture;
 use secrecy::SecretString;
@@ -64,6 +67,21 @@ impl ClusterTokens for Tokens {
 /// The repository's root, two levels above this crate.
 pub fn repository() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")
+}
+
+/// A project of one overlay, from its files.
+pub fn project(files: &[(&str, &str)]) -> tempfile::TempDir {
+    let folder = tempfile::tempdir().unwrap();
+    let resources: Vec<&str> = files.iter().map(|(name, _)| *name).collect();
+    write(folder.path(), "kustomization.yaml", &format!("resources: [{}]", resources.join(", ")));
+    files.iter().for_each(|(name, text)| write(folder.path(), name, text));
+    folder
+}
+
+/// Writes a file of the overlay.
+pub fn write(folder: &Path, name: &str, text: &str) {
+    std::fs::create_dir_all(folder.join("overlay")).unwrap();
+    std::fs::write(folder.join("overlay").join(name), text).unwrap();
 }
 
 /// One state, and the cluster that it is about.
@@ -211,5 +229,19 @@ impl<'a> World<'a> {
         let output = kubectl.output().unwrap();
         assert!(output.status.success(), "{arguments:?}: {output:?}");
         String::from_utf8(output.stdout).unwrap().trim().to_owned()
+    }
+
+    /// A connection of one's own, and the App as a call about it has it.
+    pub async fn reached(&self, stack: &str) -> (Connection, Subject) {
+        let state = self.store.read(stack).await.unwrap().unwrap();
+        let (address, record) = state.resources.iter().next().unwrap();
+        let setup: Arc<dyn ClusterTokens> = Arc::new(Tokens::default());
+        let secrets = self.registry.secrets();
+        let connection = Connection::connect(&setup, &record.binding, secrets).await.unwrap();
+        (connection, Subject::recorded(&state.lineage, *address, record))
+    }
+
+    pub fn secrets(&self) -> &Secrets {
+        self.registry.secrets()
     }
 }

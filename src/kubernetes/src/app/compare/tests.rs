@@ -3,6 +3,11 @@
 use super::*;
 use serde_json::json;
 
+/// As with the default of an App.
+fn ours(desired: &Json, live: &Json) -> Json {
+    super::ours(desired, live, Conflicts::Take)
+}
+
 /// A live object whose fields are managed as given: ours, and another manager's.
 fn live(mut object: Json, ours: Json, others: Json) -> Json {
     object["metadata"]["managedFields"] = json!([
@@ -251,4 +256,44 @@ mod properties {
             prop_assert_eq!(ours(&wanted, &live), wanted);
         }
     }
+}
+
+#[test]
+fn what_others_hold_is_left_to_them_where_the_app_says_so() {
+    let wanted = json!({"kind": "Deployment", "spec": {"replicas": 2, "paused": false}});
+    let fields = json!({"f:spec": {"f:paused": {}}});
+    let others = json!({"f:spec": {"f:replicas": {}}});
+    let live = live(
+        json!({"kind": "Deployment", "metadata": {}, "spec": {"replicas": 5, "paused": true}}),
+        fields,
+        others,
+    );
+    let replicas = |conflicts| super::ours(&wanted, &live, conflicts)["spec"]["replicas"].clone();
+    assert_eq!(replicas(Conflicts::Take), json!(5));
+    assert_eq!(replicas(Conflicts::Leave), json!(2));
+    // What is ours is compared all the same.
+    let left = super::ours(&wanted, &live, Conflicts::Leave);
+    assert_eq!(left["spec"]["paused"], json!(true));
+}
+
+#[test]
+fn a_key_that_leaves_a_map_which_is_ours_as_a_whole_is_a_change() {
+    let wanted = json!({"kind": "Deployment", "spec": {
+        "nodeSelector": {"disk": "ssd"},
+        "selector": {"matchLabels": {"app": "a"}},
+        "valueFrom": {"fieldRef": {"fieldPath": "status.podIP"}},
+    }});
+    let fields = json!({"f:spec": {
+        "f:nodeSelector": {}, "f:selector": {}, "f:valueFrom": {"f:fieldRef": {}},
+    }});
+    let mut there = wanted.clone();
+    there["spec"]["nodeSelector"]["zone"] = json!("a");
+    there["spec"]["selector"]["matchLabels"]["tier"] = json!("b");
+    // A default of the server's.
+    there["spec"]["valueFrom"]["fieldRef"]["apiVersion"] = json!("v1");
+    there["metadata"] = json!({});
+    let mut expected = there.clone();
+    expected["spec"]["valueFrom"] = wanted["spec"]["valueFrom"].clone();
+    expected.as_object_mut().unwrap().remove("metadata");
+    assert_eq!(ours(&wanted, &live(there, fields, json!({}))), expected);
 }

@@ -1,7 +1,15 @@
 //! Bringing an App to what is wanted: apply in order, prune, note it down; and taking it all away.
 
+mod check;
+mod delete;
+mod prune;
+
+pub use delete::delete;
+
 use super::{
-    App, Manifest, manifest,
+    App, Manifest,
+    conflict::{self, Conflicts},
+    key, manifest,
     marks::{self, Gvk, Record},
     observe::{self, Live, core, is_going},
     order,
@@ -9,11 +17,13 @@ use super::{
 use crate::{
     api::{Served, at, name, side_by_side, text, title},
     cluster::Connection,
+    release::{self, Draft, Generation, Holder, Lease, Status},
 };
-use formwork_engine::{Data, Failure, FailureKind, Owner, Secrets, Subject};
+use check::Checked;
+use formwork_engine::{Failure, FailureKind, Owner, Secrets, Subject};
 use serde_json::{Value as Json, json};
 use std::{
-    collections::{BTreeMap, BTreeSet},
+    collections::BTreeSet,
     sync::atomic::{AtomicBool, Ordering},
     time::Duration,
 };
@@ -22,8 +32,6 @@ use std::{
 pub const ESTABLISH_POLLS: u32 = 60;
 /// The pause between two looks.
 pub const ESTABLISH_PAUSE: Duration = Duration::from_millis(500);
-/// Characters of the release's digest.
-const RELEASE: usize = 16;
 
 /// Applies everything wanted, then deletes what is ours and isn't wanted any more.
 ///
@@ -35,9 +43,13 @@ pub async fn apply(
     secrets: &Secrets,
 ) -> Result<String, Failure> {
     let (owner, namespace) = (&subject.owner, want.namespace.as_str());
-    let run = Run { cluster, owner, namespace, secrets, changed: AtomicBool::new(false) };
+    let conflicts = Conflicts::of(&subject.inputs)?;
+    let deletes_volumes = want.delete_volumes == Some(true);
+    let changed = AtomicBool::new(false);
+    let run = Run { cluster, owner, namespace, secrets, conflicts, deletes_volumes, changed };
+    // What can't be kept isn't begun.
+    let draft = Draft::of(subject)?;
     let objects = want.objects.unwrap_or_default();
-    let release = release(&objects)?;
     let wanted: Vec<Json> = objects.into_values().map(|Manifest(object)| object).collect();
     let kinds: BTreeSet<Gvk> = wanted.iter().map(Gvk::of).collect();
     let live = observe::live(cluster, run.owner, run.namespace, &kinds).await?;
@@ -45,16 +57,27 @@ pub async fn apply(
         return Err(Failure::busy(format!("{} is being deleted", title(going))));
     }
     run.refuse_strangers(&wanted, &live).await?;
+    let checked = run.check(&wanted, &live).await?;
 
-    run.bring_about(&wanted, &kinds, &live, release)
-        .await
-        .map_err(|failure| run.so_far(failure))?;
+    if live.record.is_none() {
+        run.anchor(&wanted, &kinds).await.map_err(|failure| run.so_far(failure))?;
+    }
+    let lease = Lease::acquire(cluster, subject, Holder::this_run()).await?;
+    let goal = Goal { subject, draft, wanted: &wanted, kinds: &kinds, live: &live, checked };
+    let done = lease.during(run.bring_about(goal)).await;
+    lease.release().await;
+    done.map_err(|failure| run.so_far(failure))?;
     Ok(observe::id(run.owner, run.namespace))
 }
 
-fn release(objects: &BTreeMap<String, Manifest>) -> Result<String, Failure> {
-    let data = Data::of(objects).map_err(|error| Failure::invalid(error.to_string()))?;
-    Ok(data.digest().chars().take(RELEASE).collect())
+/// What an apply is to bring about, and from where.
+struct Goal<'a> {
+    subject: &'a Subject,
+    draft: Draft,
+    wanted: &'a [Json],
+    kinds: &'a BTreeSet<Gvk>,
+    live: &'a Live,
+    checked: Checked,
 }
 
 struct Run<'a> {
@@ -62,29 +85,56 @@ struct Run<'a> {
     owner: &'a Owner,
     namespace: &'a str,
     secrets: &'a Secrets,
+    conflicts: Conflicts,
+    /// Whether volumes may be deleted with their data.
+    deletes_volumes: bool,
     /// Whether anything was changed yet.
     changed: AtomicBool,
 }
 
 impl Run<'_> {
-    /// Everything that changes something, in order.
-    async fn bring_about(
-        &self,
-        wanted: &[Json],
-        kinds: &BTreeSet<Gvk>,
-        live: &Live,
-        release: String,
-    ) -> Result<(), Failure> {
+    /// The record of an App that has none yet, in its namespace: by it everything else is found again.
+    async fn anchor(&self, wanted: &[Json], kinds: &BTreeSet<Gvk>) -> Result<(), Failure> {
+        let (intent, kinds) = (self.owner.intent.clone(), kinds.clone());
+        let none = Checked::default();
+        let namespaces =
+            wanted.iter().filter(|o| order::step(text(o, &["kind"])) == order::NAMESPACES);
+        side_by_side(namespaces.map(|object| self.apply(object, &none)).collect()).await?;
+        self.write(&Record { intent, kinds, ..Record::default() }).await
+    }
+
+    /// Everything that changes something, as a revision of its own.
+    async fn bring_about(&self, goal: Goal<'_>) -> Result<(), Failure> {
+        let (cluster, subject) = (self.cluster, goal.subject);
+        let number = release::begin_draft(cluster, subject, &goal.draft).await?;
+        self.changed.store(true, Ordering::SeqCst);
+        let done = self.objects(&goal).await;
+        if let Err(failure) = &done
+            && matches!(failure.kind, FailureKind::Invalid | FailureKind::Denied)
+        {
+            // The failure is what matters; without this note the next apply finds it still deploying.
+            let bad = Status::Bad(failure.message.clone());
+            let _ = release::settle(cluster, subject, number, &bad).await;
+        }
+        done
+    }
+
+    /// The objects, in order; then what is no longer wanted; each noted down before.
+    async fn objects(&self, goal: &Goal<'_>) -> Result<(), Failure> {
+        let Goal { subject, draft, wanted, kinds, live, checked } = goal;
         let old = live.parsed_record();
         let mut record = Record {
             intent: self.owner.intent.clone(),
             kinds: old.kinds.union(kinds).cloned().collect(),
             release: old.release,
+            current: old.current,
+            kept: old.kept.union(&draft.generations).cloned().collect(),
         };
         for step in 0..order::ALL {
             let of_step = wanted.iter().filter(|o| order::step(text(o, &["kind"])) == step);
             let of_step: Vec<&Json> = of_step.collect();
-            side_by_side(of_step.iter().map(|object| self.apply(object)).collect()).await?;
+            side_by_side(of_step.iter().map(|object| self.apply(object, checked)).collect())
+                .await?;
             match step {
                 // From here on everything can be found by the record.
                 order::NAMESPACES => self.write(&record).await?,
@@ -92,9 +142,16 @@ impl Run<'_> {
                 _ => {}
             }
         }
-        self.prune(wanted, live).await?;
-        record.kinds = kinds.clone();
-        record.release = release;
+        let needed = release::drop_old(self.cluster, subject).await?;
+        if needed != record.kept {
+            // Before anything is deleted: what is left half done shows up in the next plan.
+            record.kept = needed;
+            self.write(&record).await?;
+        }
+        let stays = self.prune(wanted, live, &record.kept).await?;
+        record.kinds = kinds.union(&stays).cloned().collect();
+        record.release = draft.release.clone();
+        record.current = Generation::all(*wanted);
         self.write(&record).await
     }
 
@@ -126,9 +183,27 @@ impl Run<'_> {
         side_by_side(checks.collect()).await.map(drop)
     }
 
-    async fn apply(&self, object: &Json) -> Result<(), Failure> {
+    async fn apply(&self, object: &Json, checked: &Checked) -> Result<(), Failure> {
+        let (kind, key) = (self.kind(object).await?, key::full(object));
+        if let Some(old) = checked.again.get(&key) {
+            self.make_way(&kind, old).await?;
+        }
+        let mut object = self.prepared(&kind, object).await?;
+        for field in checked.theirs.get(&key).into_iter().flatten() {
+            conflict::take_out(&mut object, field);
+        }
+        match self.takes(&object) {
+            true => self.cluster.apply(&kind, self.namespace, &object).await?,
+            false => self.cluster.apply_gently(&kind, self.namespace, &object).await?,
+        };
+        self.changed.store(true, Ordering::SeqCst);
+        Ok(())
+    }
+
+    /// The kind as the cluster serves it.
+    async fn kind(&self, object: &Json) -> Result<Served, Failure> {
         let gvk = Gvk::of(object);
-        let kind = self.cluster.served(&gvk.api_version, &gvk.kind).await?.ok_or_else(|| {
+        self.cluster.served(&gvk.api_version, &gvk.kind).await?.ok_or_else(|| {
             let Gvk { api_version, kind } = &gvk;
             Failure::invalid(format!(
                 "{} doesn't serve {api_version} {kind}, the kind of {}",
@@ -136,15 +211,17 @@ impl Run<'_> {
                 name(object)
             ))
             .hint("install what defines it first, or mend `apiVersion` and `kind`")
-        })?;
+        })
+    }
+
+    /// An object as it is sent, with the texts of its secrets. Never shown or kept.
+    async fn prepared(&self, kind: &Served, object: &Json) -> Result<Json, Failure> {
         let mut object = manifest::revealed(object, self.secrets).await?;
         marks::mark(&mut object, self.owner);
         if let (false, Some(metadata)) = (kind.namespaced, object["metadata"].as_object_mut()) {
             metadata.remove("namespace");
         }
-        self.cluster.apply(&kind, self.namespace, &object).await?;
-        self.changed.store(true, Ordering::SeqCst);
-        Ok(())
+        Ok(object)
     }
 
     async fn write(&self, record: &Record) -> Result<(), Failure> {
@@ -181,34 +258,6 @@ impl Run<'_> {
         Err(Failure::busy(format!("not served yet: {}", names.join(", ")))
             .hint("kubectl describe crd NAME says why"))
     }
-
-    /// Deletes what is ours and isn't wanted, the last applied first. The namespace is only let go.
-    async fn prune(&self, wanted: &[Json], live: &Live) -> Result<(), Failure> {
-        let kept: BTreeSet<(&str, &str)> =
-            wanted.iter().map(|o| (text(o, &["kind"]), name(o))).collect();
-        let is_kept = |object: &Json| kept.contains(&(text(object, &["kind"]), name(object)));
-        for step in (0..order::ALL).rev() {
-            let gone = live.objects.iter().filter(|(_, o)| {
-                order::step(text(o, &["kind"])) == step && !is_kept(o) && !is_going(o)
-            });
-            let deletions =
-                gone.map(|(kind, object)| self.cluster.delete(kind, self.namespace, object));
-            side_by_side(deletions.collect()).await?;
-        }
-        match &live.namespace {
-            Some(namespace) if !is_kept(namespace) => self.let_go(namespace).await,
-            _ => Ok(()),
-        }
-    }
-
-    /// Takes our labels off a namespace, which stays with all that is in it.
-    async fn let_go(&self, namespace: &Json) -> Result<(), Failure> {
-        let kind = core(self.cluster, &Gvk::namespace()).await?;
-        let bare = json!({
-            "apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name(namespace)},
-        });
-        self.cluster.apply(&kind, "", &bare).await.map(drop)
-    }
 }
 
 /// The kinds that a custom resource definition defines, in the versions that are served.
@@ -218,72 +267,4 @@ fn defined(definition: &Json) -> Vec<(String, String)> {
     let versions = at(definition, &["spec", "versions"]).and_then(Json::as_array);
     let served = versions.into_iter().flatten().filter(|v| v["served"] == json!(true));
     served.map(|v| (format!("{group}/{}", text(v, &["name"])), kind.to_owned())).collect()
-}
-
-/// Deletes everything that is the App's, the namespace last; busy until all of it is gone.
-pub async fn delete(cluster: &Connection, subject: &Subject) -> Result<(), Failure> {
-    let (owner, namespace) = (&subject.owner, observe::namespace(subject)?);
-    let mut kinds: BTreeSet<Gvk> = observe::wanted(&subject.inputs).values().map(Gvk::of).collect();
-    kinds.insert(Gvk::namespace());
-    let live = observe::live(cluster, owner, namespace, &kinds).await?;
-    let busy = |what: String| Failure::busy(format!("{what} on the way out"));
-    if live.namespace.as_ref().is_some_and(|namespace| !is_going(namespace)) {
-        refuse_other_apps(cluster, owner, namespace).await?;
-    }
-
-    for step in (0..order::ALL).rev() {
-        let of_step = live.objects.iter().filter(|(_, object)| {
-            order::step(text(object, &["kind"])) == step && !is_going(object)
-        });
-        let deletions = of_step.map(|(kind, object)| cluster.delete(kind, namespace, object));
-        side_by_side(deletions.collect()).await?;
-    }
-    if !live.objects.is_empty() {
-        let left = observe::live(cluster, owner, namespace, &kinds).await?.objects;
-        if let Some((_, first)) = left.first() {
-            return Err(busy(match left.len() {
-                1 => format!("{} is", title(first)),
-                count => format!("{} and {} more are", title(first), count - 1),
-            }));
-        }
-    }
-    match (&live.namespace, &live.record) {
-        (Some(object), _) => {
-            let kind = core(cluster, &Gvk::namespace()).await?;
-            if !is_going(object) {
-                cluster.delete(&kind, "", object).await?;
-            }
-            match cluster.metadata(&kind, "", namespace).await? {
-                Some(_) => Err(busy(format!("namespace {namespace} is"))),
-                None => Ok(()),
-            }
-        }
-        (None, Some(record)) => {
-            let kind: Served = core(cluster, &Gvk::config_map()).await?;
-            cluster.delete(&kind, namespace, record).await.map(drop)
-        }
-        (None, None) => Ok(()),
-    }
-}
-
-/// A namespace isn't deleted over the head of another App in it.
-async fn refuse_other_apps(
-    cluster: &Connection,
-    owner: &Owner,
-    namespace: &str,
-) -> Result<(), Failure> {
-    let config_maps = core(cluster, &Gvk::config_map()).await?;
-    let records = cluster.list(&config_maps, namespace, marks::LINEAGE).await?;
-    match records.iter().find(|record| !marks::is_ours(record, owner)) {
-        None => Ok(()),
-        Some(other) => {
-            let label = |key| text(other, &["metadata", "labels", key]);
-            Err(Failure::busy(format!(
-                "namespace {namespace} still holds `{}/{}`",
-                label(marks::STACK),
-                label(marks::NODE)
-            ))
-            .hint("destroy that one first"))
-        }
-    }
 }
