@@ -281,21 +281,22 @@ impl<'a> Call<'a> {
             None => None,
             Some(seen) => {
                 let now = self.read(self.provider, &evaluated.binding, subject).await?;
-                let now = now.ok_or_else(|| stale("it is gone"))?;
-                if let Some(path) = moved(schema, seen, &now) {
-                    return Err(stale(&format!("`{path}` is not what the plan saw")));
-                }
-                Some(now)
+                Some((seen, now.ok_or_else(|| stale("it is gone"))?))
             }
         };
         let nothing = Data::empty_map();
         let versions = Versions {
             desired: &evaluated.inputs,
             recorded: step.recorded.as_ref().map_or(&nothing, |record| &record.inputs),
-            observed: now.as_ref().map(|now| &now.fields),
+            observed: now.as_ref().map(|(_, now)| &now.fields),
             ignore: &step.options.ignore,
         };
         let changes = diff(schema, &versions);
+        // A call of an earlier run may land late, and do what this one was to do.
+        let moved = now.as_ref().and_then(|(seen, now)| moved(schema, seen, now));
+        if let Some(path) = moved.filter(|_| !changes.is_empty()) {
+            return Err(stale(&format!("`{path}` is not what the plan saw")));
+        }
         if let Some(forcing) = changes.iter().find(|change| change.forces_replacement) {
             return Err(Failure::invalid(format!(
                 "`{}` turned out to need a replacement, which wasn't planned",
