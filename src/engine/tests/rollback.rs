@@ -90,7 +90,7 @@ impl Reconcile for Service {
         tell: &(dyn Fn(Progress) + Send + Sync),
     ) -> Result<Followed, Failure> {
         let part = Part { name: subject.name.clone(), desired: 1, ..Part::default() };
-        tell(Progress { parts: vec![part] });
+        tell(Progress { parts: vec![part], message: None });
         let image = cloud.0.running.lock().unwrap()[&subject.name].0.clone();
         if image.starts_with("bad") {
             let evidence = format!("{image}: command not found");

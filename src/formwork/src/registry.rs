@@ -14,10 +14,15 @@ pub(crate) fn counting(log: &CallLog) -> Registry {
     let setup = formwork_aws::Setup { log: log.clone(), ..formwork_aws::Setup::default() };
     let store = formwork_aws::SecretsManager::new(setup.clone());
     let mut registry = Registry::new(Secrets::new(vec![Box::new(store)]));
-    formwork_kubernetes::register(&mut registry, Arc::new(tokens::EksTokens));
+    formwork_kubernetes::register(&mut registry, tokens());
     formwork_postgres::register(&mut registry);
     formwork_aws::register(&mut registry, setup);
     registry
+}
+
+/// Where tokens for EKS clusters come from.
+pub(crate) fn tokens() -> Arc<dyn formwork_kubernetes::ClusterTokens> {
+    Arc::new(tokens::EksTokens)
 }
 
 mod tokens {

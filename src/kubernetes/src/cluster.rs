@@ -1,6 +1,6 @@
 //! Clusters: how one is reached, and a client that is always logged in.
 
-use crate::release::Sightings;
+use crate::{release::Sightings, rollout::Touched};
 use formwork_engine::{Connect, Data, Failure, Nested, Secrets, causes};
 use futures::future::BoxFuture;
 use kube::{
@@ -86,6 +86,8 @@ pub struct Connection {
     kinds: Mutex<Option<Arc<Discovery>>>,
     /// What is known of the leases of others.
     pub(crate) leases: Sightings,
+    /// What applies changed, until it is followed.
+    pub(crate) touched: Touched,
 }
 
 enum Login {
@@ -131,6 +133,7 @@ impl Connection {
             session: Mutex::default(),
             kinds: Mutex::default(),
             leases: Sightings::default(),
+            touched: Touched::default(),
         };
         connection.client().await?;
         Ok(connection)

@@ -6,6 +6,9 @@ use serde::Serialize;
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Progress {
     pub parts: Vec<Part>,
+    /// A word about all of it, such as that the cluster doesn't answer.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub message: Option<String>,
 }
 
 /// One part of a change, such as a Deployment.

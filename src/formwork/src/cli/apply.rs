@@ -1,6 +1,6 @@
 //! `formwork apply` and `formwork destroy`, which applies the empty stack.
 
-use super::{CliError, Ended, confirm, graph, progress, saved, scope, store, undo};
+use super::{CliError, Ended, confirm, deploy, graph, progress, saved, scope, store, undo};
 use crate::{Program, registry::registry, render};
 use formwork_engine::{
     Graph, Registry, State,
@@ -22,7 +22,7 @@ use std::{
 const INTERRUPTED: i32 = 130;
 
 /// What is to be carried out.
-enum Wanted {
+pub(super) enum Wanted {
     Stack(Box<(Graph, Planning)>),
     Saved(Box<SavedPlan>),
 }
@@ -47,7 +47,8 @@ pub(crate) async fn apply(
         }
         Some(file) => Wanted::Saved(Box::new(saved::read(file, &registry, &store)?)),
         None => {
-            let graph = graph::read(program, &registry, matches)?;
+            let mut graph = graph::read(program, &registry, matches)?;
+            deploy::stamp(&mut graph, matches);
             let planning = scope::read(matches, &graph.stack)?;
             Wanted::Stack(Box::new((graph, planning)))
         }
@@ -75,7 +76,7 @@ pub(crate) async fn destroy(matches: &clap::ArgMatches) -> Result<Ended, CliErro
 }
 
 /// Lock, settle, carry out, let go.
-async fn carry_out(
+pub(super) async fn carry_out(
     registry: &Registry,
     store: &Store,
     wanted: &Wanted,
@@ -109,7 +110,6 @@ async fn carry_out_held(
     matches: &clap::ArgMatches,
     (state, hold, patience): (State, &Hold, Patience),
 ) -> Result<Ended, CliError> {
-    let consent = scope::addresses(matches, "consent", wanted.stack())?;
     let approval = approval(matches)?;
     let plan = match wanted {
         Wanted::Stack(wanted) => {
@@ -131,6 +131,18 @@ async fn carry_out_held(
         eprintln!("nothing was changed");
         return Ok(Ended::Failed);
     }
+    perform(registry, store, &plan, state, matches, (hold, patience)).await
+}
+
+/// Applies a plan that was agreed to, undoes what is hopeless, sums up.
+pub(super) async fn perform(
+    registry: &Registry,
+    store: &Store,
+    plan: &Plan,
+    state: State,
+    matches: &clap::ArgMatches,
+    (hold, patience): (&Hold, Patience),
+) -> Result<Ended, CliError> {
     let (stop, progress) = (Arc::new(AtomicBool::new(false)), progress::reporter(matches));
     let reporter = undo::Keeping::new(progress.as_ref(), matches);
     listen_for_interrupts(stop.clone());
@@ -138,14 +150,14 @@ async fn carry_out_held(
         parallelism: matches
             .get_one::<u16>("parallelism")
             .map_or(apply::PARALLELISM, |n| usize::from(*n)),
-        consent,
+        consent: scope::addresses(matches, "consent", &plan.stack)?,
         patience,
         reporter: &reporter,
         hold,
         stop: &stop,
     };
-    let outcome = apply::apply(&plan, state, registry, store, &options).await?;
-    let ended = sum_up(&plan, &outcome);
+    let outcome = apply::apply(plan, state, registry, store, &options).await?;
+    let ended = sum_up(plan, &outcome);
     let undone = undo::hopeless(registry, store, &outcome, &options, matches).await?;
     for file in reporter.kept() {
         eprintln!("what was seen is kept in {}", file.display());
@@ -199,7 +211,7 @@ fn approved(approval: &Approval, plan: &Plan, registry: &Registry) -> Result<(),
 }
 
 /// Asks before the first change, unless told not to.
-fn confirmed(plan: &Plan, matches: &clap::ArgMatches) -> Result<bool, CliError> {
+pub(super) fn confirmed(plan: &Plan, matches: &clap::ArgMatches) -> Result<bool, CliError> {
     if matches.get_flag("yes") {
         return Ok(true);
     }

@@ -1,6 +1,6 @@
 //! The commands and their arguments.
 
-use super::{drift, kube, progress, scope, state, store, undo};
+use super::{deploy, drift, kube, progress, scope, state, store, undo};
 use crate::Program;
 use clap::{Arg, ArgAction, Command, builder::PossibleValuesParser, value_parser};
 use std::path::PathBuf;
@@ -14,6 +14,8 @@ pub(crate) fn command(program: &Program) -> Command {
         .max_term_width(100)
         .subcommand(plan(program))
         .subcommand(apply(program))
+        .subcommand(deploy::command(program))
+        .subcommand(deploy::rollback_command())
         .subcommand(destroy())
         .subcommand(drift::command())
         .subcommand(emit(program))
@@ -84,7 +86,7 @@ pub(super) fn yes() -> Arg {
         .action(ArgAction::SetTrue)
 }
 
-fn parallelism() -> Arg {
+pub(super) fn parallelism() -> Arg {
     Arg::new("parallelism")
         .long("parallelism")
         .value_name("N")

@@ -2,6 +2,7 @@
 
 mod apply;
 mod arguments;
+mod deploy;
 mod drift;
 mod error;
 mod graph;
@@ -86,6 +87,8 @@ fn run(program: &Program, matches: &clap::ArgMatches) -> Result<Ended, CliError>
         match command {
             "plan" => plan::run(program, matches).await,
             "apply" => apply::apply(program, matches).await,
+            "deploy" => deploy::run(program, matches).await,
+            "rollback" => deploy::roll_back(matches).await,
             "drift" => drift::run(matches).await,
             "destroy" => apply::destroy(matches).await,
             "rehearse" => rehearse::run(matches).await,

@@ -1,6 +1,6 @@
 //! `formwork plan`.
 
-use super::{CliError, Ended, graph, saved, scope, store};
+use super::{CliError, Ended, deploy, graph, saved, scope, store};
 use crate::{Program, registry, render};
 use formwork_aws::CallLog;
 use formwork_engine::{
@@ -12,7 +12,8 @@ use std::path::PathBuf;
 pub(crate) async fn run(program: &Program, matches: &clap::ArgMatches) -> Result<Ended, CliError> {
     let calls = CallLog::default();
     let registry = registry::counting(&calls);
-    let graph = graph::read(program, &registry, matches)?;
+    let mut graph = graph::read(program, &registry, matches)?;
+    deploy::stamp(&mut graph, matches);
     let planning = scope::read(matches, &graph.stack)?;
     let store = store::open(matches).await?;
     let folded = session::load(&store, &graph.stack).await?;

@@ -29,13 +29,18 @@ pub(crate) fn arguments() -> [Arg; 3] {
             .long("take-down")
             .help("Delete a first release that is hopeless, which has nothing to go back to")
             .action(ArgAction::SetTrue),
-        Arg::new("evidence")
-            .long("evidence")
-            .value_name("FOLDER")
-            .help("Where logs, events and conditions of a hopeless change are kept")
-            .default_value("formwork-evidence")
-            .value_parser(value_parser!(PathBuf)),
+        evidence(),
     ]
+}
+
+/// Where evidence is kept.
+pub(crate) fn evidence() -> Arg {
+    Arg::new("evidence")
+        .long("evidence")
+        .value_name("FOLDER")
+        .help("Where logs, events and conditions of a hopeless change are kept")
+        .default_value("formwork-evidence")
+        .value_parser(value_parser!(PathBuf))
 }
 
 /// Passes events on, and keeps evidence as files before anything is undone.

@@ -9,4 +9,4 @@ mod words;
 pub(crate) use json::json;
 pub(crate) use markdown::markdown;
 pub(crate) use text::{outcome, text};
-pub(crate) use words::verb;
+pub(crate) use words::{change, verb};

@@ -79,7 +79,7 @@ fn inline(data: &Data) -> String {
 }
 
 /// A change in one line: `size: 1 → 2`, with what matters about it.
-pub(super) fn change(change: &Change) -> String {
+pub(crate) fn change(change: &Change) -> String {
     let values = match (&change.before, &change.after) {
         (Some(before), Some(after)) => format!("{} → {}", value(before), value(after)),
         (None, Some(after)) => value(after),

@@ -11,6 +11,7 @@ mod authors;
 mod compare;
 pub(crate) mod conflict;
 mod consequences;
+mod deploy;
 mod holders;
 mod holes;
 pub(crate) mod immutable;
@@ -25,6 +26,7 @@ mod quantity;
 pub(crate) mod render;
 mod status;
 
+pub use deploy::{Rollout, back_to};
 pub use manifest::Manifest;
 
 use crate::{
@@ -33,8 +35,8 @@ use crate::{
     release::SchemaRange,
 };
 use formwork_engine::{
-    Author, Change, Data, Expr, Failure, Found, Outputs, Prediction, Reconcile, Resource, Secret,
-    Secrets, Subject, plan::Versions,
+    Author, Change, Data, Expr, Failure, Followed, Found, Outputs, Prediction, Progress, Reconcile,
+    Resource, Secret, Secrets, Subject, plan::Versions,
 };
 use serde::{Deserialize, Serialize};
 use std::{collections::BTreeMap, path::Path};
@@ -101,6 +103,9 @@ pub struct App {
     /// Whether the App is ready only once its workloads are rolled out. By default it is.
     #[source]
     pub wait: Option<bool>,
+    /// How much of a rollout may go wrong, for how long.
+    #[source]
+    pub rollout: Option<Rollout>,
     /// What is done about a field that another manager (`kubectl`, an autoscaler) holds with another value:
     /// `"take"`, the default, gives it the wanted one, as a plan shows; `"leave"` leaves it to them and shows no
     /// drift; `"refuse"` applies nothing and names them.
@@ -156,7 +161,12 @@ impl Reconcile for App {
     }
 
     fn expand(fields: Data) -> Result<Data, Failure> {
-        render::expand(fields)
+        // What puts a revision back is rendered already, as it was then.
+        let of_revision = |field| fields.get(field).is_some_and(|value| *value != Data::Null);
+        match of_revision("restores") && of_revision("objects") {
+            true => Ok(fields),
+            false => render::expand(fields),
+        }
     }
 
     fn remarks(fields: &Data) -> Vec<String> {
@@ -202,6 +212,20 @@ impl Reconcile for App {
     ) -> Result<(), Failure> {
         let secrets = change.secrets;
         apply::apply(cloud, subject, change.want, secrets).await.map(drop)
+    }
+
+    const FOLLOWS: bool = true;
+
+    async fn follow(
+        cloud: &Connection,
+        subject: &Subject,
+        tell: &(dyn Fn(Progress) + Send + Sync),
+    ) -> Result<Followed, Failure> {
+        deploy::follow(cloud, subject, tell).await
+    }
+
+    async fn last_good(cloud: &Connection, subject: &Subject) -> Result<Option<Data>, Failure> {
+        deploy::last_good(cloud, subject).await
     }
 
     async fn delete(cloud: &Connection, subject: &Subject) -> Result<(), Failure> {

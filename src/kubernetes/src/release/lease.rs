@@ -24,7 +24,7 @@ use std::{
 use time::{OffsetDateTime, macros::format_description};
 
 /// How long a lease lasts after its holder's last sign.
-pub const LASTS: Duration = Duration::from_secs(30);
+pub const LASTS: Duration = Duration::from_secs(15);
 /// Signs that a holder gives in that time.
 pub const RENEWALS: u32 = 3;
 /// How often letting go is tried against a sign of our own that was under way; what is left of it then ends.

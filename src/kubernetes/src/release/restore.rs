@@ -6,7 +6,8 @@ use formwork_engine::{Data, Failure, SecretPart, SecretRef};
 use serde_json::{Value as Json, json};
 
 /// Fields that say how an App is applied and not what it is: they are today's.
-const TODAYS: &[&str] = &["cluster", "conflicts", "delete_volumes", "keep_releases", "wait"];
+const TODAYS: &[&str] =
+    &["cluster", "conflicts", "delete_volumes", "keep_releases", "rollout", "wait"];
 
 /// The inputs that put a revision back, as an update of the App from `current` inputs.
 ///

@@ -15,6 +15,7 @@ mod world;
 pub use evidence::{Evidence, Exhibit, Log, evidence};
 pub use follow::{MAX_AWAY, follow};
 pub use judge::MAX_FOLLOWED;
+pub(crate) use target::Touched;
 pub use target::{Target, Tolerance, WorkloadKind};
 pub use verdict::{
     Progress, Reason, ReasonKind, Superseded, Verdict, WorkloadProgress, WorkloadState,

@@ -1,12 +1,14 @@
 //! What is followed, and how much of it may go wrong for how long.
 
 use crate::api::{at, name, text};
+use formwork_engine::Address;
 use serde::{Deserialize, Serialize};
 use serde_json::Value as Json;
 use std::{
-    collections::BTreeSet,
+    collections::{BTreeSet, HashMap},
     fmt,
     hash::{DefaultHasher, Hash as _, Hasher as _},
+    sync::{Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
 
@@ -86,6 +88,28 @@ impl Target {
 
     pub(super) fn template(&self) -> Option<u64> {
         self.template
+    }
+}
+
+/// Workloads that applies changed, by App, until they are followed.
+#[derive(Default)]
+pub(crate) struct Touched(Mutex<HashMap<Address, Vec<Target>>>);
+
+impl Touched {
+    pub fn add(&self, app: Address, target: Target) {
+        let mut all = self.all();
+        let of_app = all.entry(app).or_default();
+        of_app.retain(|known| known.uid != target.uid);
+        of_app.push(target);
+    }
+
+    pub fn take(&self, app: Address) -> Vec<Target> {
+        self.all().remove(&app).unwrap_or_default()
+    }
+
+    fn all(&self) -> MutexGuard<'_, HashMap<Address, Vec<Target>>> {
+        // A panic can't leave it half changed: each change is one call.
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

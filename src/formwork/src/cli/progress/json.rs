@@ -28,7 +28,7 @@ fn object(event: Event) -> Value {
             json!({"event": "waiting", "address": address, "status": status})
         }
         Event::Progress { address, progress } => {
-            json!({"event": "progress", "address": address, "parts": progress.parts})
+            json!({"event": "progress", "address": address, "parts": progress.parts, "message": progress.message})
         }
         Event::Evidence { address, evidence } => {
             json!({"event": "evidence", "address": address, "text": evidence})
@@ -53,12 +53,12 @@ mod tests {
     fn an_event_says_what_it_is_and_of_what() {
         let address = "production/app".parse().unwrap();
         let part = Part { name: "Deployment web".into(), desired: 2, ..Part::default() };
-        let progress = Progress { parts: vec![part] };
+        let progress = Progress { parts: vec![part], message: None };
         assert_eq!(
             object(Event::Progress { address, progress }),
             json!({"event": "progress", "address": "production/app", "parts": [{
                 "name": "Deployment web", "done": false, "desired": 2, "updated": 0, "ready": 0, "restarts": 0,
-            }]})
+            }], "message": null})
         );
     }
 }

@@ -44,6 +44,9 @@ impl Lines {
 
     /// Says how far the parts are, of those that moved.
     fn progress(&self, address: Address, progress: &Progress) {
+        if let Some(message) = &progress.message {
+            eprintln!("{address}: {message}");
+        }
         let mut said = self.parts.lock().unwrap_or_else(PoisonError::into_inner);
         for of in &progress.parts {
             let line = part(of);

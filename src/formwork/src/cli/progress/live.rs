@@ -55,6 +55,9 @@ impl Live {
     }
 
     fn progress(&self, address: Address, progress: &Progress) {
+        if let Some(message) = &progress.message {
+            self.say(&format!("{address}: {message}"));
+        }
         let mut entries = self.entries();
         let Some(Entry { line, parts }) = entries.get_mut(&address) else { return };
         for of in &progress.parts {

@@ -18,12 +18,13 @@ use crate::{
     api::{Served, at, name, side_by_side, text, title},
     cluster::Connection,
     release::{self, Draft, Generation, Holder, Lease, Status},
+    rollout::Target,
 };
 use check::Checked;
 use formwork_engine::{Failure, FailureKind, Owner, Secrets, Subject};
 use serde_json::{Value as Json, json};
 use std::{
-    collections::BTreeSet,
+    collections::{BTreeMap, BTreeSet},
     sync::atomic::{AtomicBool, Ordering},
     time::Duration,
 };
@@ -45,14 +46,23 @@ pub async fn apply(
     let (owner, namespace) = (&subject.owner, want.namespace.as_str());
     let conflicts = Conflicts::of(&subject.inputs)?;
     let deletes_volumes = want.delete_volumes == Some(true);
-    let changed = AtomicBool::new(false);
-    let run = Run { cluster, owner, namespace, secrets, conflicts, deletes_volumes, changed };
     // What can't be kept isn't begun.
     let draft = Draft::of(subject)?;
     let objects = want.objects.unwrap_or_default();
     let wanted: Vec<Json> = objects.into_values().map(|Manifest(object)| object).collect();
     let kinds: BTreeSet<Gvk> = wanted.iter().map(Gvk::of).collect();
-    let live = observe::live(cluster, run.owner, run.namespace, &kinds).await?;
+    let live = observe::live(cluster, owner, namespace, &kinds).await?;
+    let workloads = live.objects.iter().filter_map(|(_, object)| Target::of(object));
+    let run = Run {
+        cluster,
+        owner,
+        namespace,
+        secrets,
+        conflicts,
+        deletes_volumes,
+        generations: workloads.map(|workload| (workload.uid, workload.generation)).collect(),
+        changed: AtomicBool::new(false),
+    };
     if let Some(going) = live.namespace.iter().chain(&live.record).find(|o| is_going(o)) {
         return Err(Failure::busy(format!("{} is being deleted", title(going))));
     }
@@ -88,6 +98,8 @@ struct Run<'a> {
     conflicts: Conflicts,
     /// Whether volumes may be deleted with their data.
     deletes_volumes: bool,
+    /// The workloads' generations before, by uid.
+    generations: BTreeMap<String, i64>,
     /// Whether anything was changed yet.
     changed: AtomicBool,
 }
@@ -192,10 +204,15 @@ impl Run<'_> {
         for field in checked.theirs.get(&key).into_iter().flatten() {
             conflict::take_out(&mut object, field);
         }
-        match self.takes(&object) {
+        let applied = match self.takes(&object) {
             true => self.cluster.apply(&kind, self.namespace, &object).await?,
             false => self.cluster.apply_gently(&kind, self.namespace, &object).await?,
         };
+        if let Some(target) = Target::of(&applied)
+            && self.generations.get(&target.uid) != Some(&target.generation)
+        {
+            self.cluster.touched.add(self.owner.address, target);
+        }
         self.changed.store(true, Ordering::SeqCst);
         Ok(())
     }
