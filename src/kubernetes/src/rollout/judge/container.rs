@@ -20,6 +20,7 @@ const UNSTARTABLE: &[&str] = &[
     "exec format error",
     "is a directory",
     "not a directory",
+    "no command specified",
 ];
 /// What a kubelet says while its cache of ConfigMaps and Secrets isn't filled yet.
 const CACHE_NOT_FILLED: &str = "failed to sync";
@@ -141,11 +142,9 @@ impl Container<'_> {
             let message = said.unwrap_or("its startup probe hasn't passed yet");
             return Some(Sign::new(ReasonKind::Probe, Grace::Deadline, message).since(since));
         }
-        // Only where a startup probe said that it has started can slow be told from sick.
-        let grace = match self.spec.get("startupProbe") {
-            Some(_) => Grace::Patience,
-            None => Grace::Deadline,
-        };
+        // A probe that fails may have patience; that it hasn't been asked yet is no failure.
+        let failed = self.spec.get("startupProbe").is_some() || said.is_some();
+        let grace = if failed { Grace::Patience } else { Grace::Deadline };
         let message = match self.spec.get("readinessProbe") {
             Some(_) => said.unwrap_or("its readiness probe hasn't passed yet"),
             None => said.unwrap_or("it isn't ready yet"),

@@ -84,6 +84,7 @@ pub fn look<'a>(object: &'a Json, target: &Target, owned: &Owned<'a>) -> Workloa
         pods: owned.pods(uid(current)).to_vec(),
         signs,
         deadline: deadline.map_or(Some(0), |seconds| (seconds < NO_DEADLINE).then_some(seconds)),
+        replaces: true,
         unproved: false,
     }
 }
