@@ -98,6 +98,12 @@ impl Container<'_> {
             "RunContainerError" | "CreateContainerError" if unstartable(said) => {
                 (ReasonKind::Start, Grace::Hopeless)
             }
+            // Each try is a restart; a Job counts them itself.
+            "RunContainerError" | "PostStartHookError" | "PreStartHookError"
+                if self.is_over(restarts + 1) && self.workload != WorkloadKind::Job =>
+            {
+                (ReasonKind::Start, Grace::Hopeless)
+            }
             "RunContainerError"
             | "CreateContainerError"
             | "PostStartHookError"
@@ -124,7 +130,7 @@ impl Container<'_> {
 
     fn running(&self, restarts: i64) -> Option<Sign> {
         let ready = at(self.status, &["ready"]) == Some(&Json::Bool(true));
-        if restarts > i64::from(self.tolerance.allowed_failures) || restarts > 0 && !ready {
+        if self.is_over(restarts) || restarts > 0 && !ready {
             return Some(self.crashed(restarts, ""));
         }
         if ready {
@@ -167,7 +173,7 @@ impl Container<'_> {
             _ if killed.is_some() => ReasonKind::Probe,
             _ => ReasonKind::CrashLoop,
         };
-        let grace = match crashes > i64::from(self.tolerance.allowed_failures) {
+        let grace = match self.is_over(crashes) {
             // A Job counts for itself.
             _ if self.workload == WorkloadKind::Job => Grace::Deadline,
             _ if started_not && unstartable(last_words) => Grace::Hopeless,
@@ -188,6 +194,11 @@ impl Container<'_> {
             message = format!("{message}: {}", said.trim());
         }
         Sign::new(kind, grace, message).since(text(end, &["finishedAt"]))
+    }
+
+    /// Whether these are more crashes than it may have.
+    fn is_over(&self, crashes: i64) -> bool {
+        crashes > i64::from(self.tolerance.allowed_failures)
     }
 
     /// What an event about this container says of probes of these kinds.
