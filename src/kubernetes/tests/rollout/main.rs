@@ -6,7 +6,8 @@ mod relay;
 mod scene;
 mod stages;
 
-use formwork_kubernetes::rollout::{Evidence, ReasonKind, Tolerance, Verdict};
+use formwork_engine::FailureKind;
+use formwork_kubernetes::rollout::{Evidence, ReasonKind, Tolerance, Verdict, follow};
 use formwork_rehearse::{LocalCloud, Options, Progress};
 use relay::Relay;
 use scene::{Cluster, Scene, deployment, job, workload};
@@ -39,6 +40,7 @@ async fn rollouts_are_judged_in_a_real_cluster() {
         old_pods_count_for_nothing(cluster),
         credentials_are_seen_to(cluster),
         an_api_server_that_is_away_is_waited_for(cluster),
+        who_may_not_look_is_told_so(cluster),
     );
     many_at_once(cluster).await;
     cloud.stop().await;
@@ -342,6 +344,20 @@ async fn an_api_server_that_is_away_is_waited_for(cluster: &Cluster) {
     assert_eq!(told.verdict, healthy());
     assert!(told.messages.iter().any(|text| text.contains("trying again")), "{told:?}");
     assert_eq!(told.messages.last().unwrap(), "the cluster answers again");
+}
+
+async fn who_may_not_look_is_told_so(cluster: &Cluster) {
+    let scene = Scene::new(cluster, "denied").await;
+    scene.kubectl(&["create", "serviceaccount", "nobody"]).await;
+    let token = scene.kubectl(&["create", "token", "nobody"]).await;
+    let connection = cluster.logged_in_by(&token).await;
+    let targets = scene.apply(&[deployment("server", "plain", 1)]).await;
+    let tolerance = tolerance();
+    let followed = follow(&connection, &scene.namespace, &targets, &tolerance, &|_| ()).await;
+    let failure = followed.unwrap_err();
+    assert_eq!(failure.kind, FailureKind::Denied);
+    assert!(failure.message.contains("in namespace denied"), "{failure}");
+    assert!(failure.hint.unwrap().contains("Role"));
 }
 
 async fn many_at_once(cluster: &Cluster) {

@@ -33,6 +33,18 @@ impl Cluster {
         Self { site: site.clone(), connection, kubectls: tokio::sync::Semaphore::new(KUBECTLS) }
     }
 
+    /// A connection with a bearer token instead of the administrator's certificate.
+    pub async fn logged_in_by(&self, token: &str) -> Connection {
+        let scene = Scene { cluster: self, namespace: "default".into() };
+        let config = scene.kubectl(&["config", "view", "--raw", "-o", "json"]).await;
+        let mut config: Json = serde_json::from_str(&config).unwrap();
+        config["users"][0]["user"] = json!({"token": token});
+        let path = self.site.kubeconfig.with_extension("token");
+        std::fs::write(&path, config.to_string()).unwrap();
+        let path = path.display().to_string();
+        Connection::of_file(KubeconfigFile { path, context: None }).await.unwrap()
+    }
+
     /// The same cluster, reached through a relay.
     pub async fn through(&self, relay: &Relay) -> Self {
         let config = std::fs::read_to_string(&self.site.kubeconfig).unwrap();
