@@ -121,7 +121,11 @@ pub fn look<'a>(
     }
     let controlled = !matches!(target.kind, WorkloadKind::Job | WorkloadKind::Pod);
     let mut workload = match target.kind {
-        WorkloadKind::Deployment => deployment::look(object, target, owned),
+        WorkloadKind::Deployment => {
+            let before = memory.overdue.entry(index);
+            let before = before.or_insert_with(|| deployment::overdue(object));
+            deployment::look(object, target, owned, before)
+        }
         WorkloadKind::StatefulSet => sets::stateful(object, target, world, owned),
         WorkloadKind::DaemonSet => sets::daemon(object, target, world, owned),
         WorkloadKind::Job => job::look(object, target, world, owned),
