@@ -119,6 +119,9 @@ async fn what_may_heal_is_waited_for(cluster: &Cluster) {
     };
     let deadline = async {
         let scene = Scene::new(cluster, "deadline").await;
+        let good = deployment("server", "plain", 1);
+        let targets = scene.apply(std::slice::from_ref(&good)).await;
+        assert_eq!(scene.follow(&targets, &tolerance()).await.verdict, healthy());
         let mut server = deployment("server", "unready", 1);
         server["spec"]["progressDeadlineSeconds"] = json!(10);
         let targets = scene.apply(&[server]).await;
@@ -126,6 +129,9 @@ async fn what_may_heal_is_waited_for(cluster: &Cluster) {
         // What stood in the way, and that it took too long.
         let kinds: Vec<_> = reasons.iter().map(|reason| reason.kind).collect();
         assert_eq!(kinds, [ReasonKind::Probe, ReasonKind::Deadline]);
+        // Put back, its status still says for a moment that it took too long.
+        let targets = scene.apply(&[good]).await;
+        assert_eq!(scene.follow(&targets, &tolerance()).await.verdict, healthy());
     };
     futures::join!(unschedulable, unready, deadline);
 }
