@@ -18,8 +18,10 @@ use std::fmt::{self, Write as _};
 pub const MAX_EXHIBITS: usize = 10;
 /// Lines of each log, from its end.
 pub const LOG_LINES: i64 = 100;
-/// Bytes of each log, from the first of those lines.
-pub const LOG_BYTES: i64 = 64 * 1024;
+/// Bytes that are kept of those lines, the last ones.
+pub const LOG_BYTES: usize = 64 * 1024;
+/// Bytes that are read of them; an API server counts from the first of them.
+const LOG_BYTES_READ: i64 = 1024 * 1024;
 /// Containers of one pod whose logs are read.
 pub const MAX_CONTAINERS: usize = 8;
 /// Events of each object, the newest ones.
@@ -178,6 +180,7 @@ impl Gathering<'_> {
                 match self.log(name(pod), container, previous).await {
                     Ok(text) => {
                         let container = container.to_owned();
+                        let text = tail(&text).to_owned();
                         exhibit.logs.push(Log { container, previous, text });
                     }
                     Err(failure) => exhibit.missing.push(failure.to_string()),
@@ -191,7 +194,7 @@ impl Gathering<'_> {
             container: Some(container.to_owned()),
             previous,
             tail_lines: Some(LOG_LINES),
-            limit_bytes: Some(LOG_BYTES),
+            limit_bytes: Some(LOG_BYTES_READ),
             ..LogParams::default()
         };
         self.cluster.log(&Sort::POD.served(), self.namespace, pod, &params).await
@@ -285,4 +288,80 @@ impl fmt::Display for Exhibit {
 fn printable(line: &str) -> String {
     let kept = |c: &char| !c.is_control() || *c == '\t';
     line.chars().filter(kept).collect()
+}
+
+/// The last [`LOG_BYTES`] of a log, from the beginning of a line where there is one.
+fn tail(log: &str) -> &str {
+    let Some(least) = log.len().checked_sub(LOG_BYTES) else { return log };
+    let start = (least..=log.len()).find(|at| log.is_char_boundary(*at)).unwrap_or(log.len());
+    match log[start..].split_once('\n') {
+        Some((_, whole)) if !whole.is_empty() => whole,
+        _ => &log[start..],
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::rollout::ReasonKind;
+    use serde_json::json;
+
+    #[test]
+    fn a_log_keeps_its_end() {
+        assert_eq!(tail("one\ntwo\n"), "one\ntwo\n");
+        let long = format!("{}\nlast\n", "ä".repeat(LOG_BYTES));
+        assert_eq!(tail(&long), "last\n");
+        let endless = "ä".repeat(LOG_BYTES);
+        assert_eq!(tail(&endless).len(), LOG_BYTES);
+        let odd = format!("x{endless}");
+        assert!(tail(&odd).len() <= LOG_BYTES);
+    }
+
+    #[test]
+    fn evidence_is_readable() {
+        let reason = Reason {
+            object: "Deployment/server".into(),
+            pod: Some("server-1".into()),
+            container: Some("main".into()),
+            kind: ReasonKind::CrashLoop,
+            message: "ended with exit code 1".into(),
+            since: "2026-01-01T00:00:00Z".into(),
+        };
+        let object = json!({
+            "kind": "Pod", "metadata": {"name": "server-1"},
+            "status": {"conditions": [
+                {"type": "Ready", "status": "False", "reason": "ContainersNotReady", "message": "main"},
+            ]},
+        });
+        let event = json!({
+            "lastTimestamp": "2026-01-01T00:00:01Z", "count": 3, "reason": "BackOff",
+            "message": "restarting",
+        });
+        let log =
+            |previous, text: &str| Log { container: "main".into(), previous, text: text.into() };
+        let exhibit = Exhibit {
+            reason,
+            conditions: conditions(&object),
+            events: vec![event_line(&object, &event).1],
+            logs: vec![log(false, "a\u{1b}[31mb\n"), log(true, "c\n")],
+            missing: vec!["ReplicaSet r is gone".into()],
+        };
+        let evidence = Evidence { exhibits: vec![exhibit], left_out: 2 };
+        let expected = "\
+== Deployment/server, pod server-1, container main: crash loop: ended with exit code 1 (since 2026-01-01T00:00:00Z)
+-- conditions
+Pod server-1: Ready is False: ContainersNotReady: main
+-- events
+2026-01-01T00:00:01Z Pod server-1: BackOff: restarting (3 times)
+-- not to be had
+ReplicaSet r is gone
+-- log of container main, last 100 lines
+a[31mb
+-- previous log of container main, last 100 lines
+c
+
+and 2 more
+";
+        assert_eq!(evidence.to_string(), expected);
+    }
 }

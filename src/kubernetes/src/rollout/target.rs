@@ -129,9 +129,8 @@ pub struct Tolerance {
     /// Crashes that a container may have before it is up; one more is a crash loop. Jobs have their own
     /// `backoffLimit` instead.
     pub allowed_failures: u32,
-    /// How long a thing may take that can heal by itself: a crash with a restart, a probe that fails
-    /// after the startup probe has passed, a pod that no node takes, a volume that isn't attached, a
-    /// quota in use.
+    /// How long a thing may take that can heal by itself: a crash with a restart, a readiness probe that
+    /// fails, a pod that no node takes, a volume that isn't attached, a quota in use.
     #[serde(with = "seconds")]
     pub patience: Duration,
     /// How long a workload may show no progress where it has no `progressDeadlineSeconds` of its own.

@@ -19,6 +19,26 @@ pub enum Verdict {
     Superseded { by: Vec<Superseded> },
 }
 
+impl fmt::Display for Verdict {
+    /// One line for each thing there is to say.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Healthy { notes } => {
+                f.write_str("healthy")?;
+                notes.iter().try_for_each(|note| write!(f, "\n{note}"))
+            }
+            Self::Bad { reasons } => {
+                f.write_str("it won't come up")?;
+                reasons.iter().try_for_each(|reason| write!(f, "\n{reason}"))
+            }
+            Self::Superseded { by } => {
+                f.write_str("superseded")?;
+                by.iter().try_for_each(|by| write!(f, "\n{}: {}", by.object, by.message))
+            }
+        }
+    }
+}
+
 /// A workload that is no longer what the deploy made it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Superseded {
@@ -139,6 +159,31 @@ pub struct WorkloadProgress {
     pub reason: Option<String>,
 }
 
+impl fmt::Display for WorkloadProgress {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { object, desired, updated, ready, restarts, .. } = self;
+        write!(f, "{object}: {ready} of {desired} ready, {updated} updated")?;
+        match restarts {
+            0 => {}
+            1 => f.write_str(", 1 restart")?,
+            many => write!(f, ", {many} restarts")?,
+        }
+        match &self.reason {
+            None => Ok(()),
+            Some(reason) => write!(f, ": {reason}"),
+        }
+    }
+}
+
+impl fmt::Display for Progress {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Workload(workload) => workload.fmt(f),
+            Self::Message { text } => f.write_str(text),
+        }
+    }
+}
+
 /// Where a workload is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
@@ -152,4 +197,56 @@ pub enum WorkloadState {
     Bad,
     /// Somebody else's by now.
     Superseded,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn progress_is_a_line_and_an_event() {
+        let progress = Progress::Workload(WorkloadProgress {
+            object: "Deployment/server".into(),
+            desired: 3,
+            updated: 2,
+            ready: 1,
+            restarts: 1,
+            state: WorkloadState::Troubled,
+            reason: Some("2 of 3 updated".into()),
+        });
+        let line = "Deployment/server: 1 of 3 ready, 2 updated, 1 restart: 2 of 3 updated";
+        assert_eq!(progress.to_string(), line);
+        let event = json!({
+            "progress": "workload", "object": "Deployment/server", "desired": 3, "updated": 2,
+            "ready": 1, "restarts": 1, "state": "troubled", "reason": "2 of 3 updated",
+        });
+        assert_eq!(serde_json::to_value(&progress).unwrap(), event);
+    }
+
+    #[test]
+    fn a_verdict_is_lines_and_can_be_stored() {
+        let reason = Reason {
+            object: "Job/migrate".into(),
+            pod: None,
+            container: None,
+            kind: ReasonKind::JobFailed,
+            message: "BackoffLimitExceeded".into(),
+            since: "2026-01-01T00:00:00Z".into(),
+        };
+        let by =
+            Superseded { object: "Deployment/server".into(), message: "it was deleted".into() };
+        for (verdict, text) in [
+            (Verdict::Healthy { notes: vec!["a".into()] }, "healthy\na"),
+            (
+                Verdict::Bad { reasons: vec![reason] },
+                "it won't come up\nJob/migrate: Job failed: BackoffLimitExceeded",
+            ),
+            (Verdict::Superseded { by: vec![by] }, "superseded\nDeployment/server: it was deleted"),
+        ] {
+            assert_eq!(verdict.to_string(), text);
+            let stored = serde_json::to_string(&verdict).unwrap();
+            assert_eq!(serde_json::from_str::<Verdict>(&stored).unwrap(), verdict);
+        }
+    }
 }

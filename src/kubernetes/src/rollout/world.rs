@@ -194,3 +194,49 @@ pub fn condition_is<'a>(object: &'a Json, kind: &str, value: &str) -> Option<&'a
 pub fn going(object: &Json) -> bool {
     at(object, &["metadata", "deletionTimestamp"]).is_some()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn event(version: &str, message: &str) -> Json {
+        json!({
+            "metadata": {"uid": "e", "resourceVersion": version}, "type": "Warning",
+            "reason": "FailedCreate", "message": message, "involvedObject": {"uid": "u"},
+        })
+    }
+
+    #[test]
+    fn events_of_the_first_list_are_of_the_past() {
+        let mut world = World::default();
+        let said = |world: &World| {
+            let note = world.event("u", &["Other", "FailedCreate"]).unwrap();
+            (note.message.clone(), note.fresh)
+        };
+        world.replace(Sort::Event, vec![event("1", "old")]);
+        assert_eq!(said(&world), ("old".into(), false));
+        // A watch that begins anew lists it again.
+        world.replace(Sort::Event, vec![event("1", "old")]);
+        assert_eq!(said(&world), ("old".into(), false));
+        world.put(Sort::Event, event("2", "again"));
+        assert_eq!(said(&world), ("again".into(), true));
+        // Events go by; what they said stays.
+        world.replace(Sort::Event, vec![]);
+        assert_eq!(said(&world), ("again".into(), true));
+        world.put(Sort::Event, json!({"type": "Normal", "involvedObject": {"uid": "n"}}));
+        assert!(world.event("n", &[""]).is_none());
+    }
+
+    #[test]
+    fn a_list_replaces_what_was_known() {
+        let mut world = World::default();
+        let pod = |uid: &str| json!({"metadata": {"uid": uid, "managedFields": [{}]}});
+        world.put(Sort::POD, pod("a"));
+        world.replace(Sort::POD, vec![pod("b")]);
+        assert!(world.get(Sort::POD, "a").is_none());
+        assert_eq!(world.get(Sort::POD, "b"), Some(&json!({"metadata": {"uid": "b"}})));
+        world.remove(Sort::POD, &pod("b"));
+        assert!(world.get(Sort::POD, "b").is_none());
+    }
+}

@@ -6,14 +6,15 @@ mod relay;
 mod scene;
 mod stages;
 
-use formwork_kubernetes::rollout::{Evidence, ReasonKind, Tolerance, Verdict};
+use formwork_engine::FailureKind;
+use formwork_kubernetes::rollout::{Evidence, ReasonKind, Tolerance, Verdict, follow};
 use formwork_rehearse::{LocalCloud, Options, Progress};
 use relay::Relay;
 use scene::{Cluster, Scene, deployment, job, workload};
 use serde_json::{Value as Json, json};
 use std::{collections::BTreeSet, time::Duration};
 
-/// More than patience in these tests, less than a deadline.
+/// Containers here have no readiness probes, and needn't be watched for long.
 const STEADY: Duration = Duration::from_secs(1);
 
 #[tokio::test(flavor = "multi_thread")]
@@ -39,6 +40,7 @@ async fn rollouts_are_judged_in_a_real_cluster() {
         old_pods_count_for_nothing(cluster),
         credentials_are_seen_to(cluster),
         an_api_server_that_is_away_is_waited_for(cluster),
+        who_may_not_look_is_told_so(cluster),
     );
     many_at_once(cluster).await;
     cloud.stop().await;
@@ -49,7 +51,7 @@ fn tolerance() -> Tolerance {
 }
 
 fn impatient() -> Tolerance {
-    Tolerance { patience: Duration::from_secs(3), ..tolerance() }
+    Tolerance { patience: Duration::from_secs(10), ..tolerance() }
 }
 
 fn healthy() -> Verdict {
@@ -60,8 +62,7 @@ async fn what_comes_up_is_healthy(cluster: &Cluster) {
     let check = async |behaviour: &str| {
         let scene = Scene::new(cluster, &format!("up-{behaviour}")).await;
         let targets = scene.apply(&[deployment("server", behaviour, 2)]).await;
-        // Less patience than the start takes.
-        let told = scene.follow(&targets, &impatient()).await;
+        let told = scene.follow(&targets, &tolerance()).await;
         assert_eq!(told.verdict, healthy(), "{behaviour}");
         let last = told.last("Deployment/server");
         assert_eq!((last.desired, last.updated, last.ready), (2, 2, 2), "{last:?}");
@@ -118,13 +119,19 @@ async fn what_may_heal_is_waited_for(cluster: &Cluster) {
     };
     let deadline = async {
         let scene = Scene::new(cluster, "deadline").await;
+        let good = deployment("server", "plain", 1);
+        let targets = scene.apply(std::slice::from_ref(&good)).await;
+        assert_eq!(scene.follow(&targets, &tolerance()).await.verdict, healthy());
         let mut server = deployment("server", "unready", 1);
-        server["spec"]["progressDeadlineSeconds"] = json!(3);
+        server["spec"]["progressDeadlineSeconds"] = json!(10);
         let targets = scene.apply(&[server]).await;
         let reasons = scene.follow(&targets, &tolerance()).await.reasons();
         // What stood in the way, and that it took too long.
         let kinds: Vec<_> = reasons.iter().map(|reason| reason.kind).collect();
         assert_eq!(kinds, [ReasonKind::Probe, ReasonKind::Deadline]);
+        // Put back, its status still says for a moment that it took too long.
+        let targets = scene.apply(&[good]).await;
+        assert_eq!(scene.follow(&targets, &tolerance()).await.verdict, healthy());
     };
     futures::join!(unschedulable, unready, deadline);
 }
@@ -253,9 +260,9 @@ async fn a_quota_refuses(cluster: &Cluster) {
 
 async fn what_others_do_meanwhile(cluster: &Cluster) {
     // Each does its own once pods of the slow rollout are there.
-    let check = async |name: &str, arguments: &[&str], expected: &str| {
+    let check = async |name: &str, behaviour: &str, arguments: &[&str], expected: &str| {
         let scene = Scene::new(cluster, &format!("meanwhile-{name}")).await;
-        let targets = scene.apply(&[deployment("server", "slow", 2)]).await;
+        let targets = scene.apply(&[deployment("server", behaviour, 2)]).await;
         let tolerance = tolerance();
         let meanwhile = async {
             scene.until_pods(2).await;
@@ -268,13 +275,19 @@ async fn what_others_do_meanwhile(cluster: &Cluster) {
             Verdict::Bad { reasons } => panic!("{name}: {reasons:?}"),
         }
     };
+    // Never up by itself: there is time for everything.
+    let never = "unready";
+    let delete_pods = ["delete", "pods", "--all", "--wait=false"];
+    let scale = ["scale", "deploy/server", "--replicas=3"];
+    let pause = ["rollout", "pause", "deploy/server"];
     let image = ["set", "image", "deploy/server", "main=theirs:1"];
+    let delete = ["delete", "deploy/server", "--wait=false"];
     futures::join!(
-        check("deletes-pods", &["delete", "pods", "--all", "--wait=false"], "healthy"),
-        check("scales", &["scale", "deploy/server", "--replicas=3"], "healthy"),
-        check("pauses", &["rollout", "pause", "deploy/server"], "paused"),
-        check("changes", &image, "template was changed"),
-        check("deletes", &["delete", "deploy/server", "--wait=false"], "deleted"),
+        check("deletes-pods", "slow", &delete_pods, "healthy"),
+        check("scales", "slow", &scale, "healthy"),
+        check("pauses", never, &pause, "paused"),
+        check("changes", never, &image, "template was changed"),
+        check("deletes", never, &delete, "deleted"),
     );
 }
 
@@ -328,11 +341,10 @@ async fn an_api_server_that_is_away_is_waited_for(cluster: &Cluster) {
     let scene = Scene::new(cluster, "away").await;
     let relay = Relay::start(&cluster.site.kubernetes_endpoint).await;
     let behind = &cluster.through(&relay).await;
-    let watched = Scene { cluster: behind, ..scene };
-    let scene = Scene { cluster, namespace: watched.namespace.clone() };
+    let watched = Scene::there(behind, &scene.namespace);
     let targets = scene.apply(&[deployment("server", "slow", 2)]).await;
-    let (tolerance, meanwhile) = (impatient(), async {
-        scene.until_pods(2).await;
+    let (tolerance, meanwhile) = (tolerance(), async {
+        watched.seen.notified().await;
         relay.cut();
         // Up while nobody could see it.
         scene.kubectl(&["rollout", "status", "deploy/server"]).await;
@@ -342,6 +354,20 @@ async fn an_api_server_that_is_away_is_waited_for(cluster: &Cluster) {
     assert_eq!(told.verdict, healthy());
     assert!(told.messages.iter().any(|text| text.contains("trying again")), "{told:?}");
     assert_eq!(told.messages.last().unwrap(), "the cluster answers again");
+}
+
+async fn who_may_not_look_is_told_so(cluster: &Cluster) {
+    let scene = Scene::new(cluster, "denied").await;
+    scene.kubectl(&["create", "serviceaccount", "nobody"]).await;
+    let token = scene.kubectl(&["create", "token", "nobody"]).await;
+    let connection = cluster.logged_in_by(&token).await;
+    let targets = scene.apply(&[deployment("server", "plain", 1)]).await;
+    let tolerance = tolerance();
+    let followed = follow(&connection, &scene.namespace, &targets, &tolerance, &|_| ()).await;
+    let failure = followed.unwrap_err();
+    assert_eq!(failure.kind, FailureKind::Denied);
+    assert!(failure.message.contains("in namespace denied"), "{failure}");
+    assert!(failure.hint.unwrap().contains("Role"));
 }
 
 async fn many_at_once(cluster: &Cluster) {

@@ -10,7 +10,7 @@ use formwork_kubernetes::{
 use formwork_rehearse::Site;
 use serde_json::{Value as Json, json};
 use std::{process::Stdio, sync::Mutex, time::Duration};
-use tokio::{io::AsyncWriteExt as _, process::Command};
+use tokio::{io::AsyncWriteExt as _, process::Command, sync::Notify};
 
 /// How long something in the cluster may take that a case begins with.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -33,6 +33,18 @@ impl Cluster {
         Self { site: site.clone(), connection, kubectls: tokio::sync::Semaphore::new(KUBECTLS) }
     }
 
+    /// A connection with a bearer token instead of the administrator's certificate.
+    pub async fn logged_in_by(&self, token: &str) -> Connection {
+        let scene = Scene::there(self, "default");
+        let config = scene.kubectl(&["config", "view", "--raw", "-o", "json"]).await;
+        let mut config: Json = serde_json::from_str(&config).unwrap();
+        config["users"][0]["user"] = json!({"token": token});
+        let path = self.site.kubeconfig.with_extension("token");
+        std::fs::write(&path, config.to_string()).unwrap();
+        let path = path.display().to_string();
+        Connection::of_file(KubeconfigFile { path, context: None }).await.unwrap()
+    }
+
     /// The same cluster, reached through a relay.
     pub async fn through(&self, relay: &Relay) -> Self {
         let config = std::fs::read_to_string(&self.site.kubeconfig).unwrap();
@@ -48,13 +60,20 @@ impl Cluster {
 pub struct Scene<'a> {
     pub cluster: &'a Cluster,
     pub namespace: String,
+    /// Told when something is told of a rollout.
+    pub seen: Notify,
 }
 
 impl<'a> Scene<'a> {
     pub async fn new(cluster: &'a Cluster, namespace: &str) -> Self {
-        let scene = Self { cluster, namespace: namespace.to_owned() };
+        let scene = Self::there(cluster, namespace);
         scene.kubectl(&["create", "namespace", namespace]).await;
         scene
+    }
+
+    /// One whose namespace is there.
+    pub fn there(cluster: &'a Cluster, namespace: &str) -> Self {
+        Self { cluster, namespace: namespace.to_owned(), seen: Notify::new() }
     }
 
     /// Applies objects; those that a deploy waits for, as targets.
@@ -72,7 +91,10 @@ impl<'a> Scene<'a> {
 
     pub async fn follow(&self, targets: &[Target], tolerance: &Tolerance) -> Told {
         let told = Mutex::new(vec![]);
-        let tell = |progress| told.lock().unwrap().push(progress);
+        let tell = |progress| {
+            told.lock().unwrap().push(progress);
+            self.seen.notify_one();
+        };
         let connection = &self.cluster.connection;
         let verdict = follow(connection, &self.namespace, targets, tolerance, &tell).await.unwrap();
         let mut all = Told { verdict, workloads: vec![], messages: vec![] };

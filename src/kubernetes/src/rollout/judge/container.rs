@@ -20,6 +20,7 @@ const UNSTARTABLE: &[&str] = &[
     "exec format error",
     "is a directory",
     "not a directory",
+    "no command specified",
 ];
 /// What a kubelet says while its cache of ConfigMaps and Secrets isn't filled yet.
 const CACHE_NOT_FILLED: &str = "failed to sync";
@@ -97,6 +98,12 @@ impl Container<'_> {
             "RunContainerError" | "CreateContainerError" if unstartable(said) => {
                 (ReasonKind::Start, Grace::Hopeless)
             }
+            // Each try is a restart; a Job counts them itself.
+            "RunContainerError" | "PostStartHookError" | "PreStartHookError"
+                if self.is_over(restarts + 1) && self.workload != WorkloadKind::Job =>
+            {
+                (ReasonKind::Start, Grace::Hopeless)
+            }
             "RunContainerError"
             | "CreateContainerError"
             | "PostStartHookError"
@@ -123,7 +130,7 @@ impl Container<'_> {
 
     fn running(&self, restarts: i64) -> Option<Sign> {
         let ready = at(self.status, &["ready"]) == Some(&Json::Bool(true));
-        if restarts > i64::from(self.tolerance.allowed_failures) || restarts > 0 && !ready {
+        if self.is_over(restarts) || restarts > 0 && !ready {
             return Some(self.crashed(restarts, ""));
         }
         if ready {
@@ -141,11 +148,9 @@ impl Container<'_> {
             let message = said.unwrap_or("its startup probe hasn't passed yet");
             return Some(Sign::new(ReasonKind::Probe, Grace::Deadline, message).since(since));
         }
-        // Only where a startup probe said that it has started can slow be told from sick.
-        let grace = match self.spec.get("startupProbe") {
-            Some(_) => Grace::Patience,
-            None => Grace::Deadline,
-        };
+        // A probe that fails may have patience; that it hasn't been asked yet is no failure.
+        let failed = self.spec.get("startupProbe").is_some() || said.is_some();
+        let grace = if failed { Grace::Patience } else { Grace::Deadline };
         let message = match self.spec.get("readinessProbe") {
             Some(_) => said.unwrap_or("its readiness probe hasn't passed yet"),
             None => said.unwrap_or("it isn't ready yet"),
@@ -168,7 +173,7 @@ impl Container<'_> {
             _ if killed.is_some() => ReasonKind::Probe,
             _ => ReasonKind::CrashLoop,
         };
-        let grace = match crashes > i64::from(self.tolerance.allowed_failures) {
+        let grace = match self.is_over(crashes) {
             // A Job counts for itself.
             _ if self.workload == WorkloadKind::Job => Grace::Deadline,
             _ if started_not && unstartable(last_words) => Grace::Hopeless,
@@ -189,6 +194,11 @@ impl Container<'_> {
             message = format!("{message}: {}", said.trim());
         }
         Sign::new(kind, grace, message).since(text(end, &["finishedAt"]))
+    }
+
+    /// Whether these are more crashes than it may have.
+    fn is_over(&self, crashes: i64) -> bool {
+        crashes > i64::from(self.tolerance.allowed_failures)
     }
 
     /// What an event about this container says of probes of these kinds.

@@ -112,16 +112,31 @@ impl<'a> Judge<'a> {
         recreate: &mut Vec<Json>,
     ) -> i64 {
         let kind = self.targets[index].kind;
-        let mut all = 0;
-        // What is there and not to be waited for isn't to be judged either.
+        let (mut all, mut spent) = (0, 0);
         for pod in std::mem::take(&mut workload.pods) {
             let (signs, restarts) = pod::look(pod, kind, world, self.tolerance, &mut self.memory);
             workload.signs.extend(signs);
-            workload.signs.extend(self.credentials(index, workload.desired, pod, now, recreate));
+            workload.signs.extend(self.credentials(index, workload, pod, now, recreate));
+            workload.signs.extend(self.overspent(kind, pod, &mut spent));
             all += restarts;
             workload.pods.push(pod);
         }
         all
+    }
+
+    /// A pod that was evicted because it used more than its own limit: the next one will too. Counted like
+    /// crashes.
+    fn overspent(&self, kind: WorkloadKind, pod: &Json, spent: &mut u32) -> Option<Sign> {
+        let judged = matches!(kind, WorkloadKind::Job | WorkloadKind::Pod);
+        let message = pod::overspent(pod).filter(|_| !judged)?;
+        *spent += 1;
+        let grace = match *spent > self.tolerance.allowed_failures {
+            true => Grace::Hopeless,
+            false => Grace::Deadline,
+        };
+        let mut sign = Sign::new(ReasonKind::PodFailed, grace, format!("evicted: {message}"));
+        sign.pod = Some((uid(pod).to_owned(), name(pod).to_owned()));
+        Some(sign)
     }
 
     /// A pod that was to get credentials and didn't: admitted before its association had spread, it
@@ -129,14 +144,15 @@ impl<'a> Judge<'a> {
     fn credentials(
         &mut self,
         index: usize,
-        desired: i64,
+        workload: &Workload<'_>,
         pod: &Json,
         now: Duration,
         recreate: &mut Vec<Json>,
     ) -> Option<Sign> {
         let account = text(pod, &["spec", "serviceAccountName"]);
-        if !self.tolerance.credentials.contains(account) || going(pod) || pod::has_credentials(pod)
-        {
+        let ended = matches!(text(pod, &["status", "phase"]), "Succeeded" | "Failed");
+        let wanted = self.tolerance.credentials.contains(account) && !ended && !going(pod);
+        if !wanted || pod::has_credentials(pod) {
             return None;
         }
         let message = format!(
@@ -146,9 +162,8 @@ impl<'a> Judge<'a> {
         let first = *self.memory.lacking.entry(uid(pod).to_owned()).or_insert(now);
         let done = self.memory.recreated.entry(index).or_default();
         // As many as there are pods: each replica may be made anew once.
-        let allowed = usize::try_from(desired.max(1)).unwrap_or(1);
-        let replaced = self.targets[index].kind != WorkloadKind::Pod;
-        let mends = replaced && done.len() < allowed;
+        let allowed = usize::try_from(workload.desired.max(1)).unwrap_or(1);
+        let mends = workload.replaces && done.len() < allowed;
         let grace = match done.get(uid(pod)) {
             // It was to go, and is still there.
             Some(at) if now >= *at + SETTLING => Grace::Hopeless,
@@ -256,7 +271,7 @@ impl<'a> Judge<'a> {
             }
         }
         let up = *self.memory.up.get_or_insert(now);
-        let unproved = workloads.iter().any(|workload| workload.unproved && workload.desired > 0);
+        let unproved = workloads.iter().any(|workload| workload.unproved && workload.updated > 0);
         if unproved && now.saturating_sub(up) < self.tolerance.steady {
             return None;
         }

@@ -19,6 +19,9 @@ const CREDENTIALS_VARIABLE: &str = "AWS_CONTAINER_CREDENTIALS_FULL_URI";
 /// Words of a FailedMount event for what isn't there. In a new namespace that is so for a moment.
 const MISSING: &[&str] = &["not found", "non-existent"];
 
+/// Words of an eviction for a limit of the pod itself, not for the node's need.
+const OWN_LIMIT: &[&str] = &["exceeds the limit", "exceeds the total limit", "exceeded its local"];
+
 /// What stands in a pod's way, and the restarts of its containers since the deploy began.
 pub fn look(
     pod: &Json,
@@ -110,6 +113,13 @@ fn failed(pod: &Json, workload: WorkloadKind) -> Option<Sign> {
         _ => Grace::Deadline,
     };
     Some(Sign::new(ReasonKind::PodFailed, grace, message))
+}
+
+/// The message of an eviction for more than a pod's own limit of ephemeral storage.
+pub fn overspent(pod: &Json) -> Option<&str> {
+    let message = text(pod, &["status", "message"]);
+    let evicted = text(pod, &["status", "reason"]) == "Evicted" && !going(pod);
+    (evicted && OWN_LIMIT.iter().any(|words| message.contains(words))).then_some(message)
 }
 
 fn unscheduled(pod: &Json) -> Option<Sign> {

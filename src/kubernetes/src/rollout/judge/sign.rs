@@ -89,6 +89,8 @@ pub struct Memory {
     pub counts: BTreeMap<usize, (Vec<i64>, Duration)>,
     /// The template that a target was first seen with.
     pub templates: BTreeMap<usize, u64>,
+    /// Since when a Deployment's progress deadline was over when it was first seen: not this deploy's.
+    pub overdue: BTreeMap<usize, Option<String>>,
     /// Jobs that have succeeded.
     pub finished: BTreeSet<usize>,
     /// Pods without credentials, by uid, and when they were first seen.

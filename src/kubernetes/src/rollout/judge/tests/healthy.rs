@@ -105,7 +105,7 @@ proptest! {
     #[test]
     fn no_healthy_rollout_is_condemned(
         ways in proptest::collection::vec(way(), 1..4),
-        mut looks in proptest::collection::vec(0..9000_u64, 1..60),
+        mut looks in proptest::collection::vec(0..9000_u64, 1..25),
     ) {
         looks.sort_unstable();
         looks.push(10_000);

@@ -11,6 +11,10 @@ fn waiting(reason: &str, message: &str) -> Json {
     json!({"restartCount": 0, "state": {"waiting": {"reason": reason, "message": message}}})
 }
 
+fn again(reason: &str) -> Json {
+    json!({"restartCount": 1, "state": {"waiting": {"reason": reason}}})
+}
+
 fn crashed(restarts: i64, reason: &str, code: i64) -> Json {
     json!({
         "restartCount": restarts,
@@ -34,6 +38,8 @@ fn what_is_hopeless_is_said_at_once() {
         (waiting("InvalidImageName", ""), "ImagePull p"),
         (waiting("ErrImageNeverPull", ""), "ImagePull p"),
         (waiting("CreateContainerConfigError", "configmap \"c\" not found"), "Config p"),
+        (again("RunContainerError"), "Start p"),
+        (again("PostStartHookError"), "Start p"),
         (
             waiting("RunContainerError", "exec: \"foo\": executable file not found in $PATH"),
             "Start p",
@@ -72,11 +78,8 @@ fn what_is_slow_but_alive_is_no_verdict() {
     rolling().with_main("p", running(0, true)).waits();
     // It crashed as often as it may, and is up.
     rolling().with_main("p", running(1, true)).waits();
-    // Without a startup probe nobody can tell slow from sick.
-    rolling()
-        .with_main("p", running(0, false))
-        .with_event("p", "Unhealthy", "Readiness probe failed: 503")
-        .waits();
+    // Not asked yet.
+    rolling().with_main("p", running(0, false)).waits();
     let starting = json!({"restartCount": 0, "started": false, "state": {"running": {}}});
     rolling()
         .with_main("p", starting)
@@ -85,12 +88,17 @@ fn what_is_slow_but_alive_is_no_verdict() {
 }
 
 #[test]
-fn a_readiness_probe_after_the_startup_probe_has_patience() {
+fn a_readiness_probe_that_fails_has_patience() {
     let spec = json!({"containers": [{"name": "main", "startupProbe": {}, "readinessProbe": {}}]});
     let mut status = running(0, false);
     status["name"] = json!("main");
     let status = json!({"phase": "Running", "containerStatuses": [status]});
     rolling().with_pod("r2", "p", json!({}), spec, status).says_after(PATIENCE, "Probe p");
+    // Where there is none, the readiness probe must have failed.
+    rolling()
+        .with_main("p", running(0, false))
+        .with_event("p", "Unhealthy", "Readiness probe failed: 503")
+        .says_after(PATIENCE, "Probe p");
 }
 
 #[test]
@@ -170,6 +178,14 @@ fn old_pods_and_pods_that_go_count_for_nothing() {
     // Evicted, or lost with its node: another one is made.
     let evicted = json!({"phase": "Failed", "reason": "Evicted", "message": "low on memory"});
     rolling().with_pod("r2", "p", json!({}), json!({}), evicted).waits();
+    // Evicted for what it uses itself: as often as a container may crash.
+    let own = json!({
+        "phase": "Failed", "reason": "Evicted",
+        "message": "Usage of EmptyDir volume \"tmp\" exceeds the limit \"1Mi\".",
+    });
+    let once = rolling().with_pod("r2", "p", json!({}), json!({}), own.clone());
+    once.waits();
+    once.with_pod("r2", "q", json!({}), json!({}), own).says("PodFailed q");
     let lost = json!({
         "phase": "Running",
         "conditions": [{"type": "Ready", "status": "False", "reason": "NodeNotReady"}],
@@ -273,6 +289,17 @@ fn a_pod_without_credentials_is_made_anew_once() {
     judge.look(&lacking.world(), at(3), "now");
     let second = judge.look(&pod("p3", json!([])).world(), at(4), "now");
     assert_eq!((words(&second).as_str(), second.recreate.len()), ("Credentials p3", 0));
+
+    // A Job whose pods may not fail can't have one made anew.
+    let job = |limit: i64| {
+        let spec = json!({"serviceAccountName": "reader", "restartPolicy": "Never"});
+        let job = json!({"backoffLimit": limit});
+        Scene::of(WorkloadKind::Job, job, json!({}))
+            .with_pod("u", "p", json!({}), spec, json!({"phase": "Pending"}))
+            .tolerating(wants)
+    };
+    job(0).says("Credentials p");
+    assert_eq!(job(1).said(&[0, 3, 4]), ["-", "-", "-"]);
 
     // Who isn't asked for credentials needs none.
     pod("p1", json!([])).tolerating(|t| t.credentials.clear()).waits();

@@ -72,15 +72,33 @@ fn silent_controllers_have_patience() {
 
 #[test]
 fn a_progress_deadline_is_the_workloads_own() {
-    let exceeded = json!({
-        "replicas": 3, "updatedReplicas": 1,
-        "conditions": [{"type": "Progressing", "status": "False", "reason": "ProgressDeadlineExceeded"}],
-    });
-    Scene::deployment(exceeded.clone()).with_sets().says("Deadline");
+    let status = |since: &str| {
+        json!({
+            "replicas": 3, "updatedReplicas": 1,
+            "conditions": [{
+                "type": "Progressing", "status": "False", "reason": "ProgressDeadlineExceeded",
+                "lastTransitionTime": since,
+            }],
+        })
+    };
+    let scene = |since: &str| Scene::deployment(status(since)).with_sets();
+    let rolling = Scene::deployment(json!({"replicas": 3, "updatedReplicas": 1})).with_sets();
+    let said = |scenes: &[&Scene]| {
+        let (targets, tolerance) = ([scenes[0].target()], &scenes[0].tolerance);
+        let mut judge = Judge::new(&targets, tolerance);
+        let look = |(second, scene): (u64, &&Scene)| {
+            words(&judge.look(&scene.world(), Duration::from_secs(second), "now"))
+        };
+        (0..).zip(scenes).map(look).collect::<Vec<_>>()
+    };
+    assert_eq!(said(&[&rolling, &scene("a")]), ["-", "Deadline"]);
+    // The rollout before took too long; the controller says so until this one moves.
+    assert_eq!(said(&[&scene("a"), &scene("a"), &scene("b")]), ["-", "-", "Deadline"]);
     // What stood in the way is said first.
     let unready =
         json!({"restartCount": 0, "ready": false, "started": true, "state": {"running": {}}});
-    Scene::deployment(exceeded).with_sets().with_main("p", unready).says("Probe p, Deadline");
+    let slow = scene("a").with_main("p", unready);
+    assert_eq!(said(&[&rolling, &slow]), ["-", "Probe p, Deadline"]);
     // Where the controller is silent about its own deadline.
     let mut scene = Scene::deployment(json!({"replicas": 3, "updatedReplicas": 1})).with_sets();
     set(&mut scene, "/spec/progressDeadlineSeconds", json!(100));

@@ -19,9 +19,18 @@ use serde_json::Value as Json;
 const TEMPLATE_LABEL: &str = "pod-template-hash";
 /// A progress deadline that stands for none.
 const NO_DEADLINE: i64 = i32::MAX as i64;
+/// The reason of a progress deadline that is over.
+const EXCEEDED: &str = "ProgressDeadlineExceeded";
 const PAUSED: &str = "it is paused: its pods aren't replaced until somebody resumes it";
 
-pub fn look<'a>(object: &'a Json, target: &Target, owned: &Owned<'a>) -> Workload<'a> {
+/// Looks at a Deployment; `before` is what [`overdue`] said when it was first seen. After a rollback from
+/// a rollout that took too long, the controller leaves that as it is until something changes.
+pub fn look<'a>(
+    object: &'a Json,
+    target: &Target,
+    owned: &Owned<'a>,
+    before: &Option<String>,
+) -> Workload<'a> {
     if at(object, &["spec", "paused"]) == Some(&Json::Bool(true)) {
         return Workload::new(
             match number(object, &["metadata", "generation"]) > target.generation {
@@ -45,8 +54,8 @@ pub fn look<'a>(object: &'a Json, target: &Target, owned: &Owned<'a>) -> Workloa
                 }
                 signs.push(sign);
             }
-            "ProgressDeadlineExceeded" if unseen.is_some() => {}
-            "ProgressDeadlineExceeded" => {
+            EXCEEDED if unseen.is_some() || *before == overdue(object) => {}
+            EXCEEDED => {
                 signs.push(Sign::new(ReasonKind::Deadline, Grace::Hopeless, message).since(since));
             }
             _ => {}
@@ -84,8 +93,16 @@ pub fn look<'a>(object: &'a Json, target: &Target, owned: &Owned<'a>) -> Workloa
         pods: owned.pods(uid(current)).to_vec(),
         signs,
         deadline: deadline.map_or(Some(0), |seconds| (seconds < NO_DEADLINE).then_some(seconds)),
+        replaces: true,
         unproved: false,
     }
+}
+
+/// Since when its progress deadline is over.
+pub fn overdue(object: &Json) -> Option<String> {
+    let condition = condition_is(object, "Progressing", "False")?;
+    let since = text(condition, &["lastTransitionTime"]).to_owned();
+    (text(condition, &["reason"]) == EXCEEDED).then_some(since)
 }
 
 /// The ReplicaSet whose template is the Deployment's now.

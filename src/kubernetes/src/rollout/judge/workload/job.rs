@@ -25,6 +25,8 @@ pub fn look<'a>(
     let pods = owned.pods(uid(object)).to_vec();
     let succeeded = number(object, &["status", "succeeded"]);
     let failed = number(object, &["status", "failed"]);
+    // A deleted pod counts as one that failed.
+    let limit = at(object, &["spec", "backoffLimit"]).and_then(Json::as_i64).unwrap_or(6);
     let desired = at(object, &["spec", "completions"]).and_then(Json::as_i64).unwrap_or(1);
     let mut signs = vec![];
     let ends =
@@ -48,7 +50,6 @@ pub fn look<'a>(
             false => Standing::Up(Some(SUSPENDED.into())),
         }
     } else if failed > 0 {
-        let limit = at(object, &["spec", "backoffLimit"]).and_then(Json::as_i64).unwrap_or(6);
         Standing::Waiting(format!("still runs; {failed} pods have failed, {limit} may"))
     } else {
         Standing::Waiting("still runs".into())
@@ -70,6 +71,7 @@ pub fn look<'a>(
         pods,
         signs,
         deadline: if begun { None } else { Some(0) },
+        replaces: failed < limit,
         unproved: false,
     }
 }

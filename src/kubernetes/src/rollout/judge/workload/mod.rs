@@ -60,6 +60,8 @@ pub struct Workload<'a> {
     /// Seconds without progress that it allows itself, 0 where it doesn't say; `None` for as long as it
     /// takes.
     pub deadline: Option<i64>,
+    /// A pod that is deleted is made anew.
+    pub replaces: bool,
     /// One of its containers has no readiness probe: it counts as ready from its start.
     pub unproved: bool,
 }
@@ -75,6 +77,7 @@ impl Workload<'_> {
             pods: vec![],
             signs,
             deadline: Some(0),
+            replaces: true,
             unproved: false,
         }
     }
@@ -92,11 +95,11 @@ pub fn look<'a>(
     owned: &Owned<'a>,
     memory: &mut Memory,
 ) -> Workload<'a> {
+    // It may clean up after itself (`ttlSecondsAfterFinished`).
+    if memory.finished.contains(&index) {
+        return Workload::new(Standing::Up(None));
+    }
     let Some(object) = world.get(Sort::Workload(target.kind), &target.uid) else {
-        // A Job may clean up after itself (`ttlSecondsAfterFinished`).
-        if memory.finished.contains(&index) {
-            return Workload::new(Standing::Up(None));
-        }
         return Workload::new(Standing::Superseded("it was deleted".into()));
     };
     if going(object) {
@@ -118,7 +121,11 @@ pub fn look<'a>(
     }
     let controlled = !matches!(target.kind, WorkloadKind::Job | WorkloadKind::Pod);
     let mut workload = match target.kind {
-        WorkloadKind::Deployment => deployment::look(object, target, owned),
+        WorkloadKind::Deployment => {
+            let before = memory.overdue.entry(index);
+            let before = before.or_insert_with(|| deployment::overdue(object));
+            deployment::look(object, target, owned, before)
+        }
         WorkloadKind::StatefulSet => sets::stateful(object, target, world, owned),
         WorkloadKind::DaemonSet => sets::daemon(object, target, world, owned),
         WorkloadKind::Job => job::look(object, target, world, owned),
@@ -129,6 +136,10 @@ pub fn look<'a>(
     }
     if controlled && matches!(workload.standing, Standing::Up(None)) && seen(object) < generation {
         workload.standing = Standing::Waiting("a later change isn't seen yet".into());
+    }
+    if matches!(target.kind, WorkloadKind::Deployment | WorkloadKind::StatefulSet) {
+        // Also while its controller is silent.
+        workload.desired = replicas(object);
     }
     let template = match target.kind {
         WorkloadKind::Pod => Some(object),
@@ -197,6 +208,7 @@ fn pod(object: &Json) -> Workload<'_> {
         pods: vec![object],
         signs: vec![],
         deadline: Some(0),
+        replaces: false,
         unproved: false,
     }
 }

@@ -51,6 +51,7 @@ pub fn stateful<'a>(
         pods,
         signs: uncreated(object, there < desired, there == 0, world).into_iter().collect(),
         deadline: Some(0),
+        replaces: true,
         unproved: false,
     }
 }
@@ -91,6 +92,7 @@ pub fn daemon<'a>(
         pods: of_revision(object, hash, owned),
         signs: uncreated(object, there < desired, there == 0, world).into_iter().collect(),
         deadline: Some(0),
+        replaces: true,
         unproved: false,
     }
 }
