@@ -90,8 +90,13 @@ pub fn kubectl(site: &Site, arguments: &[&str]) -> Result<Said, String> {
 
 /// Runs Python with boto3; `client(service)` gives a client of the site's account.
 pub fn boto3(site: &Site, code: &str) -> Result<Said, String> {
+    boto3_with(site, code, &[])
+}
+
+/// The same, with arguments for it.
+pub fn boto3_with(site: &Site, code: &str, arguments: &[&str]) -> Result<Said, String> {
     let whole = format!("import boto3\nclient = boto3.client\n{code}");
-    run(site, &site.tools.python, &["-c", &whole])
+    run(site, &site.tools.python, &[&["-c", &whole], arguments].concat())
 }
 
 /// Makes a bucket, as somebody does before the first state is kept in it.

@@ -6,7 +6,9 @@ use crate::{
 };
 use formwork_rehearse::{Inventory, LocalCloud, Options, Parts, Progress, Site};
 use std::{
+    io::Write as _,
     path::{Path, PathBuf},
+    process::{Child, Command, Stdio},
     time::Instant,
 };
 
@@ -18,8 +20,8 @@ pub struct Tally {
 }
 
 /// The site whose state is in a bucket; the other's is in a folder. So both are lived with.
-const BUCKETED: &str = "staging";
-const BUCKET: &str = "shop-formwork-state";
+pub const BUCKETED: &str = "staging";
+pub const BUCKET: &str = "shop-formwork-state";
 
 /// Where the state of a site's stacks is.
 pub fn state(scratch: &Path, site: &str) -> String {
@@ -66,19 +68,55 @@ impl Rehearsal {
 
     /// Runs formwork with the credentials and the environment of a site.
     pub fn formwork(&self, site: &str, arguments: &[&str]) -> Result<Said, String> {
+        let said = Self::ended(self.start(site, arguments)?)?;
+        self.log(&said.stdout);
+        self.log(&said.stderr);
+        Ok(said)
+    }
+
+    /// Starts formwork, and leaves it to its own.
+    pub fn start(&self, site: &str, arguments: &[&str]) -> Result<Child, String> {
         let mut site_and_paths = self.site(site)?.clone();
         site_and_paths.kubeconfig = PathBuf::from("/dev/null");
-        let output = std::process::Command::new(&self.formwork)
+        self.log(&arguments.join(" "));
+        Command::new(&self.formwork)
             .args(arguments)
             .current_dir(&self.project)
             .envs(site_and_paths.environment())
             .env("FORMWORK_STATE", state(self.cloud.scratch(), site))
             .env("FORMWORK_ENVIRONMENT", self.environment_file(site))
             .env("NO_COLOR", "1")
-            .stdin(std::process::Stdio::null())
-            .output()
-            .map_err(|error| format!("{}: {error}", self.formwork.display()))?;
-        Ok(clients::said(output))
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .map_err(|error| format!("{}: {error}", self.formwork.display()))
+    }
+
+    /// What a run said, to its end.
+    pub fn ended(run: Child) -> Result<Said, String> {
+        run.wait_with_output().map(clients::said).map_err(|error| error.to_string())
+    }
+
+    pub fn scratch(&self) -> &Path {
+        self.cloud.scratch()
+    }
+
+    /// Where all that formwork was told and said is kept.
+    pub fn logs(&self) -> PathBuf {
+        self.scratch().join("said")
+    }
+
+    /// Keeps it, to look for secrets in it.
+    pub fn log(&self, text: &str) {
+        let file = || {
+            std::fs::create_dir_all(self.logs())?;
+            std::fs::OpenOptions::new().create(true).append(true).open(self.logs().join("log"))
+        };
+        // A log that can't be written shows as one that holds nothing to look through.
+        if let Ok(mut file) = file() {
+            let _ = writeln!(file, "{text}");
+        }
     }
 
     /// What exists in both sites now.

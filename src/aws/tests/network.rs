@@ -124,6 +124,13 @@ async fn a_route_table() {
     table.change(changed, &paths).await;
     let changed = draft().routes([by_nat("192.168.0.0/16")]).subnets([b(), a()]);
     table.change(changed, &["routes[-]", "subnets[+]"]).await;
+
+    // As when an answer is lost and the call is sent again: the emulator has its effect twice.
+    let associate = bench.ec2().associate_route_table().route_table_id(table.id());
+    associate.subnet_id(a().as_str()).send().await.unwrap();
+    assert_eq!(table.drift().await, ["subnets[-]"]);
+    table.repair().await;
+    table.check_written().await;
     table.delete().await;
 }
 

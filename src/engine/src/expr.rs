@@ -24,6 +24,9 @@ pub enum Expr {
     Map(Vec<(Expr, Expr)>),
     /// The inner value as compact JSON text, keys sorted.
     Json(Box<Expr>),
+    /// What was known once, and is taken as it is, such as the inputs of a release that is gone back to.
+    /// No stack can write it: it may hold secrets.
+    Value(Data),
 }
 
 impl Expr {
@@ -96,7 +99,7 @@ impl Expr {
 
     fn collect_refs(&self, found: &mut BTreeSet<(Address, Symbol)>) {
         match self {
-            Expr::Literal(_) => {}
+            Expr::Literal(_) | Expr::Value(_) => {}
             Expr::Ref { node, output } => {
                 found.insert((*node, *output));
             }
@@ -115,6 +118,7 @@ impl Expr {
     pub fn eval(&self, outputs: &impl Outputs) -> Data {
         match self {
             Expr::Literal(json) => Data::literal(json),
+            Expr::Value(data) => data.clone(),
             Expr::Ref { node, output } => outputs.output(*node, *output),
             Expr::Text(parts) => eval_text(parts, outputs),
             Expr::List(items) => Data::List(items.iter().map(|i| i.eval(outputs)).collect()),

@@ -1,6 +1,6 @@
 //! The graph of a stack as data: it can leave the program, and everything after works from it alone.
 
-use crate::{Address, Data, Expr, KnownOutputs, Options, Schema, Symbol, address};
+use crate::{Address, Data, Expr, KnownOutputs, Options, Record, Schema, Symbol, address};
 use serde::{Deserialize, Serialize};
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -112,6 +112,10 @@ pub enum GraphError {
         "{place}: `{address}` is an {provider} resource, and the stack doesn't say what {provider} is reached through"
     )]
     Unbound { place: String, address: Address, provider: String },
+    #[error(
+        "{place}: `{address}` has a recorded value in its field `{field}`, which no stack can write"
+    )]
+    Recorded { place: String, address: Address, field: String },
     #[error("the graph has format {0}, and this program reads format {GRAPH_FORMAT}")]
     Format(u32),
 }
@@ -136,6 +140,38 @@ impl Graph {
 
     pub fn node(&self, address: Address) -> Option<&Node> {
         self.nodes.iter().find(|node| node.address == address)
+    }
+
+    /// A stack of one resource as it once was: what its record says, but with these inputs.
+    pub(crate) fn as_it_was(
+        address: Address,
+        schema: &Schema,
+        record: &Record,
+        inputs: &BTreeMap<String, Data>,
+    ) -> Self {
+        let mut graph = Self::empty(address.stack());
+        let (binding, reached_by) = (schema.binding(), Expr::Value(record.binding.clone()));
+        let inputs = inputs.iter().map(|(name, data)| (name.clone(), Expr::Value(data.clone())));
+        let mut fields: BTreeMap<String, Expr> = inputs.collect();
+        match binding {
+            Some(field) => drop(fields.insert(field.name.to_owned(), reached_by)),
+            None => drop(graph.bindings.insert(schema.provider().to_owned(), reached_by)),
+        }
+        let options = Options {
+            protect: record.protect,
+            retain: record.retain,
+            ignore: record.ignore.clone(),
+            after: record.dependencies.iter().copied().collect(),
+            ..Options::default()
+        };
+        graph.nodes.push(Node {
+            address,
+            kind: record.kind.clone(),
+            fields,
+            options,
+            source: None,
+        });
+        graph
     }
 
     /// Names, references and cycles: everything that can be checked without knowing the kinds.
@@ -220,6 +256,10 @@ impl Graph {
             if let Some(field) = given.into_iter().find(|name| known.field(name).is_none()) {
                 let field = field.to_owned();
                 return Err(GraphError::UnknownField { place, address, kind, field });
+            }
+            let recorded = node.fields.iter().find(|(_, expr)| matches!(expr, Expr::Value(_)));
+            if let Some((field, _)) = recorded {
+                return Err(GraphError::Recorded { place, address, field: field.clone() });
             }
             let mut required = known.fields.iter().filter(|field| field.required);
             if let Some(field) = required.find(|field| !node.fields.contains_key(field.name)) {

@@ -19,6 +19,7 @@ mod provider;
 pub mod rebuild;
 pub mod refresh;
 mod resource;
+pub mod rollback;
 mod schema;
 mod secret;
 pub mod session;

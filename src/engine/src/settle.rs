@@ -57,18 +57,11 @@ pub async fn settle(
     let watched = std::mem::take(&mut state.watched);
     (state.open, state.undecided) = (vec![], Default::default());
     let creations = open.into_iter().filter(|intent| intent.action == IntentAction::Create);
-    let all = creations.map(|intent| (intent, 2)).chain(watched.into_iter().map(|i| (i, 1)));
-    let looks = all.map(|(intent, times)| {
-        let lineage = &lineage;
-        async move {
-            let looked = look(registry, lineage, &intent, times, window).await;
-            (intent, times == 1, looked)
-        }
-    });
-    let looked: Vec<_> = stream::iter(looks).buffered(PARALLEL_LOOKS).collect().await;
-    let unsettled: BTreeSet<Address> = looked.iter().map(|(intent, ..)| intent.address).collect();
+    let all = creations.map(|intent| (intent, false)).chain(watched.into_iter().map(|i| (i, true)));
+    let looked = look_twice(registry, &lineage, all.collect(), window).await;
+    let unsettled: BTreeSet<Address> = looked.iter().map(|look| look.intent.address).collect();
     let mut settled = vec![];
-    for (intent, watched, found) in looked {
+    for Look { intent, watched, found } in looked {
         let found = match found {
             Err(_) if lost_its_host(registry, state, &unsettled, &intent) => Ok(vec![]),
             found => found,
@@ -156,15 +149,45 @@ fn lost_its_host(
     hosted && intent.record.dependencies.iter().any(gone)
 }
 
-/// The records of what an intent created: several where the call had its effect more than once, by their
-/// identifiers. Each further look comes after the window.
-async fn look(
+/// What a look for the effect of an intent found.
+struct Look {
+    intent: Intent,
+    /// Whether it was settled by an earlier run, and this is only one more look.
+    watched: bool,
+    found: Result<Vec<Record>, Failure>,
+}
+
+/// Looks for all intents, and after the window once more for those that weren't there: one window for all.
+async fn look_twice(
     registry: &Registry,
     lineage: &str,
-    intent: &Intent,
-    times: usize,
+    intents: Vec<(Intent, bool)>,
     window: Duration,
-) -> Result<Vec<Record>, Failure> {
+) -> Vec<Look> {
+    let look_at = async |intents: Vec<(Intent, bool)>| -> Vec<Look> {
+        let looks = intents.into_iter().map(async |(intent, watched)| {
+            let found = look(registry, lineage, &intent).await;
+            Look { intent, watched, found }
+        });
+        stream::iter(looks).buffered(PARALLEL_LOOKS).collect().await
+    };
+    let looked = look_at(intents).await;
+    let absent =
+        |look: &Look| !look.watched && look.found.as_ref().is_ok_and(|found| found.is_empty());
+    let (absent, mut looked): (Vec<Look>, Vec<Look>) = looked.into_iter().partition(absent);
+    if !absent.is_empty() {
+        tokio::time::sleep(window).await;
+        let again = absent.into_iter().map(|look| (look.intent, look.watched));
+        looked.extend(look_at(again.collect()).await);
+    }
+    // As they were intended: a later try overtakes an earlier one.
+    looked.sort_by(|a, b| (a.watched, &a.intent.id).cmp(&(b.watched, &b.intent.id)));
+    looked
+}
+
+/// The records of what an intent created: several where the call had its effect more than once, by their
+/// identifiers.
+async fn look(registry: &Registry, lineage: &str, intent: &Intent) -> Result<Vec<Record>, Failure> {
     let record = &intent.record;
     let unknown =
         || Failure::invalid(format!("this program doesn't know the kind {}", record.kind));
@@ -180,36 +203,27 @@ async fn look(
         inputs: record.inputs.clone(),
         outputs: Data::empty_map(),
     };
-    for attempt in 0..times {
-        if attempt > 0 {
-            tokio::time::sleep(window).await;
+    let found = match provider.schema().identity {
+        Identity::Tag | Identity::Token => {
+            provider.list(&record.binding, std::slice::from_ref(&subject)).await?
         }
-        let found = match provider.schema().identity {
-            Identity::Tag | Identity::Token => {
-                provider.list(&record.binding, std::slice::from_ref(&subject)).await?
-            }
-            Identity::Name(_) | Identity::Key => {
-                provider.read(&record.binding, &subject).await?.into_iter().collect()
-            }
-        };
-        // Something else may have the name: creating it again will be refused with a reason.
-        let ours = found
-            .into_iter()
-            .filter(|found| is_ours(provider, &subject.owner, found.owner.as_ref()));
-        let mut ours: Vec<Record> = ours
-            .map(|found| Record {
-                id: found.id,
-                outputs: found.outputs,
-                ready: found.status == Status::Ready,
-                ..record.clone()
-            })
-            .collect();
-        if !ours.is_empty() {
-            ours.sort_by(|a, b| a.id.cmp(&b.id));
-            return Ok(ours);
+        Identity::Name(_) | Identity::Key => {
+            provider.read(&record.binding, &subject).await?.into_iter().collect()
         }
-    }
-    Ok(vec![])
+    };
+    // Something else may have the name: creating it again will be refused with a reason.
+    let ours =
+        found.into_iter().filter(|found| is_ours(provider, &subject.owner, found.owner.as_ref()));
+    let mut ours: Vec<Record> = ours
+        .map(|found| Record {
+            id: found.id,
+            outputs: found.outputs,
+            ready: found.status == Status::Ready,
+            ..record.clone()
+        })
+        .collect();
+    ours.sort_by(|a, b| a.id.cmp(&b.id));
+    Ok(ours)
 }
 
 /// A key lies under a parent that is ours, and has no room for marks; all else has them.

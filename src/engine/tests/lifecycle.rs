@@ -9,7 +9,11 @@ use formwork_engine::{
     session::SessionError,
     *,
 };
-use std::{collections::BTreeSet, sync::atomic::Ordering, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::atomic::Ordering,
+    time::Duration,
+};
 use support::{
     Cut, Host,
     world::{Shared, Wanted, World, options},
@@ -138,17 +142,40 @@ async fn nothing_is_called_without_consent_or_for_a_stale_plan() {
 async fn a_step_stops_when_what_it_is_about_to_change_is_not_what_the_plan_saw() {
     let world = World::new();
     world.apply(&Wanted::default().graph()).await;
-    let graph = Wanted { sizes: vec![7, 2], ..Wanted::default() }.graph();
-    let plan = world.plan(&graph).await.unwrap();
     let id = world.cloud.ids("mem.Host")[0].clone();
-    world.cloud.items.lock().unwrap().get_mut(&id).unwrap().fields.insert("size".into(), 3.into());
+    // Between the plan and the apply, somebody changes the very host that is to be updated, or deleted.
+    let updated = Wanted { sizes: vec![7, 2], ..Wanted::default() };
+    let deleted = Wanted { sizes: vec![30], ..Wanted::default() };
+    for (size, wanted) in [(30, updated), (40, deleted)] {
+        let plan = world.plan(&wanted.graph()).await.unwrap();
+        let seen = plan.changes().next().unwrap().observed.as_ref().unwrap();
+        let change = |items: &mut BTreeMap<String, support::Item>| {
+            items.get_mut(&seen.id).unwrap().fields.insert("size".into(), size.into());
+        };
+        change(&mut world.cloud.items.lock().unwrap());
+        world.log();
+        let state = world.store.read("prod").await.unwrap().unwrap();
+        let options = options(plan.needs_consent().collect());
+        let outcome = apply::apply(&plan, state, &world.registry, &world.store, &options).await;
+        let failed = outcome.unwrap().failed;
+        assert!(
+            failed[0].failure.message.contains("`size` is not what the plan saw"),
+            "{failed:?}"
+        );
+        assert!(world.log().is_empty());
+    }
+    // What somebody else, or a late call of an earlier run, has made as it is wanted needs no call.
+    let plan = world.plan(&Wanted::default().graph()).await.unwrap();
+    let wanted = |items: &mut BTreeMap<String, support::Item>| {
+        items.get_mut(&id).unwrap().fields.insert("size".into(), 1.into());
+    };
+    wanted(&mut world.cloud.items.lock().unwrap());
     world.log();
     let state = world.store.read("prod").await.unwrap().unwrap();
     let options = options(BTreeSet::new());
-    let outcome =
-        apply::apply(&plan, state, &world.registry, &world.store, &options).await.unwrap();
-    assert!(outcome.failed[0].failure.message.contains("`size` is not what the plan saw"));
-    assert!(world.log().is_empty());
+    let outcome = apply::apply(&plan, state, &world.registry, &world.store, &options).await;
+    assert!(outcome.unwrap().succeeded());
+    assert!(!world.log().iter().any(|call| call.contains("host-0")));
 }
 
 #[tokio::test]

@@ -1,11 +1,17 @@
 //! Every kind that formwork brings, and what they need to work.
 
+use formwork_aws::CallLog;
 use formwork_engine::{Registry, Secrets};
 use std::sync::Arc;
 
 /// A registry of every kind: AWS, Kubernetes, PostgreSQL.
 pub fn registry() -> Registry {
-    let setup = formwork_aws::Setup::default();
+    counting(&CallLog::default())
+}
+
+/// The same, whose requests to AWS are counted.
+pub(crate) fn counting(log: &CallLog) -> Registry {
+    let setup = formwork_aws::Setup { log: log.clone(), ..formwork_aws::Setup::default() };
     let store = formwork_aws::SecretsManager::new(setup.clone());
     let mut registry = Registry::new(Secrets::new(vec![Box::new(store)]));
     formwork_kubernetes::register(&mut registry, Arc::new(tokens::EksTokens));

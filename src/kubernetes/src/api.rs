@@ -11,8 +11,8 @@ use formwork_engine::Failure;
 use futures::{StreamExt as _, TryStreamExt as _, stream};
 use kube::{
     api::{
-        ApiResource, DeleteParams, DynamicObject, GetParams, ListParams, Patch, PatchParams,
-        PostParams, Preconditions, PropagationPolicy,
+        ApiResource, DeleteParams, DynamicObject, GetParams, ListParams, LogParams, Patch,
+        PatchParams, PostParams, Preconditions, PropagationPolicy,
     },
     core::{GroupVersionKind, Request, Resource as _},
     discovery::Scope,
@@ -36,6 +36,12 @@ pub struct Served {
 }
 
 impl Served {
+    /// A namespaced kind that every cluster serves.
+    pub fn builtin(group: &str, version: &str, kind: &str) -> Self {
+        let kind = GroupVersionKind::gvk(group, version, kind);
+        Self { resource: ApiResource::from_gvk(&kind), namespaced: true }
+    }
+
     fn request(&self, namespace: &str) -> Request {
         let namespace = self.namespaced.then_some(namespace);
         Request::new(DynamicObject::url_path(&self.resource, namespace))
@@ -324,6 +330,44 @@ impl Connection {
         let request = request.map_err(|error| self.unbuilt(&doing, error))?;
         let answer = self.client().await?.request(request).await;
         self.found(kind, &doing, answer)
+    }
+
+    /// The first page of a list: for what is only shown, and shown in part.
+    pub(crate) async fn first_page(
+        &self,
+        kind: &Served,
+        namespace: &str,
+        fields: &str,
+    ) -> Result<Vec<Json>, Failure> {
+        let doing = format!("listing {} with {fields}", kind.resource.plural);
+        let params = ListParams::default().fields(fields).limit(PAGE);
+        let request = kind.request(namespace).list(&params);
+        let request = request.map_err(|error| self.unbuilt(&doing, error))?;
+        let answer = self.client().await?.request(request).await;
+        let mut page: Json = answer.map_err(|error| self.failure(&doing, error))?;
+        match page.get_mut("items").map(Json::take) {
+            Some(Json::Array(items)) => {
+                Ok(items.into_iter().map(|item| identified(kind, item)).collect())
+            }
+            _ => Ok(vec![]),
+        }
+    }
+
+    /// A container's log.
+    pub(crate) async fn log(
+        &self,
+        kind: &Served,
+        namespace: &str,
+        pod: &str,
+        params: &LogParams,
+    ) -> Result<String, Failure> {
+        let of = if params.previous { "previous log" } else { "log" };
+        let container = params.container.as_deref().unwrap_or_default();
+        let doing = format!("reading the {of} of container {container} in pod {pod}");
+        let request = kind.request(namespace).logs(pod, params);
+        let request = request.map_err(|error| self.unbuilt(&doing, error))?;
+        let answer = self.client().await?.request_text(request).await;
+        answer.map_err(|error| self.failure(&doing, error))
     }
 
     fn found(

@@ -136,7 +136,8 @@ impl Connection {
         Ok(connection)
     }
 
-    async fn of_file(file: KubeconfigFile) -> Result<Self, Failure> {
+    /// A connection to the cluster of a kubeconfig file.
+    pub async fn of_file(file: KubeconfigFile) -> Result<Self, Failure> {
         let context = file.context.as_ref().map(|c| format!(", context {c}"));
         let label = format!("cluster of {}{}", file.path, context.unwrap_or_default());
         Self::new(Login::File(file), label).await

@@ -6,6 +6,7 @@ mod api;
 mod app;
 mod cluster;
 pub mod release;
+pub mod rollout;
 
 pub use api::{FIELD_MANAGER, MAX_PAGES, PAGE, PARALLEL_CALLS};
 pub use app::{App, AppObserved, AppOutputs, AppOutputsRefs, Manifest};

@@ -1,7 +1,7 @@
 //! What went wrong on the way to a server or in it, as failures with a next step.
 
 use crate::{Server, Tls};
-use formwork_engine::{Failure, FailureKind};
+use formwork_engine::{Failure, FailureKind, causes};
 use std::{error::Error as _, io};
 use tokio_postgres::{
     Error,

@@ -13,7 +13,7 @@ static RANDOM: LazyLock<Vec<(Regex, &str)>> = LazyLock::new(|| {
         (r"(:secret:[\w/-]+)-[0-9A-Za-z]{6}\b", "$1-ID"),
         // What kustomize puts behind a generated name, and controllers behind the names of what they make.
         (
-            r"^(\S+ kubernetes/(?:core/(?:ConfigMap|Secret)|apps/ReplicaSet) \S+)-[0-9a-z]{8,10}$",
+            r"^(\S+ kubernetes/(?:core/(?:ConfigMap|Secret)|apps/ReplicaSet) \S+)-[0-9a-z]{5,10}$",
             "$1-HASH",
         ),
     ];
@@ -80,6 +80,10 @@ mod tests {
         assert_eq!(
             of("production kubernetes/core/ConfigMap shop-l1/shop-l1-env-4f8g2hk9mt"),
             "production kubernetes/core/ConfigMap NAMESPACE/NAMESPACE-env-HASH"
+        );
+        assert_eq!(
+            of("production kubernetes/apps/ReplicaSet shop-l1/shop-l1-server-56f854f"),
+            "production kubernetes/apps/ReplicaSet NAMESPACE/NAMESPACE-server-HASH"
         );
         assert_eq!(of("arn:aws:iam::900000000001:role/x"), "arn:aws:iam::ACCOUNT:role/x");
     }

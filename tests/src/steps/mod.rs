@@ -3,6 +3,7 @@
 mod destroy;
 mod preview;
 mod production;
+mod secrets;
 mod staging;
 mod support;
 
@@ -30,6 +31,7 @@ macro_rules! steps {
 pub fn all(keep: bool) -> Vec<(&'static str, Step)> {
     let mut steps: Vec<(&'static str, Step)> = steps! {
         "plan of production on an empty account: everything to create, nothing read" => production::plan_on_empty;
+        "an apply of production is killed late, and no secret is in its journal" => secrets::of_a_killed_run;
         "apply of production" => production::apply;
         "second plan of production is empty" => production::second_plan;
         "a lost state of production is rebuilt from what exists, and the plan is empty" => production::rebuild;
@@ -41,6 +43,7 @@ pub fn all(keep: bool) -> Vec<(&'static str, Step)> {
         "each preview has its database, role, secrets, namespace and release" => preview::contents;
         "each role reads and writes its own rows, and is refused by the other's database" => preview::isolation;
         "the master password is nowhere in a preview" => preview::no_master;
+        "no secret of either account is in a state, a plan, an output or an argument" => secrets::of_everything;
     };
     if !keep {
         steps.extend(steps! {

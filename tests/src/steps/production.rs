@@ -33,7 +33,10 @@ pub async fn apply(r: &mut Rehearsal) -> Result<(), String> {
 
 pub async fn second_plan(r: &mut Rehearsal) -> Result<(), String> {
     let plan = plan(r, SITE, &with_images(&["production"]), 0)?;
-    println!("      {} resources, {} reads", plan["resources"], plan["reads"]);
+    let stats = r.formwork(SITE, &with_images(&["plan", "--stats", "production"]))?.code_is(0)?;
+    let requests = stats.stderr.lines().find(|line| line.starts_with("AWS API requests: "));
+    let requests = requests.ok_or_else(|| format!("no requests in:\n{}", stats.stderr))?;
+    println!("      {} resources, {} reads, {requests}", plan["resources"], plan["reads"]);
     Ok(())
 }
 

@@ -6,7 +6,7 @@ use aws_credential_types::provider::error::CredentialsError;
 use aws_smithy_runtime_api::client::{orchestrator::HttpResponse, result::SdkError};
 use aws_smithy_types::error::metadata::ProvideErrorMetadata;
 use aws_types::request_id::RequestId;
-use formwork_engine::{Failure, FailureKind};
+use formwork_engine::{Failure, FailureKind, causes};
 use std::error::Error;
 
 type Sdk<E> = SdkError<E, HttpResponse>;

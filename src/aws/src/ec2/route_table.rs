@@ -18,6 +18,7 @@ use aws_sdk_ec2::types::{
 };
 use formwork_engine::*;
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeSet;
 
 /// A route table: where traffic that leaves the subnets goes.
 #[derive(Resource, Deserialize)]
@@ -237,29 +238,44 @@ fn is_ipv6(cidr: &str) -> bool {
     cidr.contains(':')
 }
 
-/// Makes the subnets that follow the table what they should be.
+/// Makes the subnets that follow the table what they should be, each by one association.
 async fn set_subnets(
     cloud: &Aws,
     id: &str,
     now: &[RouteTableAssociation],
     want: &[Id<Subnet>],
 ) -> Result<(), Failure> {
+    let kept = drop_surplus(cloud, now, want).await?;
+    let missing: Vec<_> = want.iter().filter(|subnet| !kept.contains(subnet.as_str())).collect();
+    for subnet in &missing {
+        let request =
+            cloud.ec2.associate_route_table().route_table_id(id).subnet_id(subnet.as_str());
+        cloud.send_to_new(ASSOCIATE, || request.clone().send()).await?;
+    }
+    if missing.is_empty() {
+        return Ok(());
+    }
+    // A call whose answer was lost is sent again, and may have had its effect twice.
+    let now = describe_one(cloud, id).await?.and_then(|now| now.associations).unwrap_or_default();
+    drop_surplus(cloud, &now, want).await.map(drop)
+}
+
+/// Takes away associations that aren't wanted, and of those with one subnet all but the first; answers the
+/// subnets that are left.
+async fn drop_surplus<'n>(
+    cloud: &Aws,
+    now: &'n [RouteTableAssociation],
+    want: &[Id<Subnet>],
+) -> Result<BTreeSet<&'n str>, Failure> {
+    let mut kept = BTreeSet::new();
     for association in now {
-        let Some(subnet) = &association.subnet_id else { continue };
-        if !want.iter().any(|want| want.as_str() == subnet) {
-            let request = cloud
-                .ec2
-                .disassociate_route_table()
-                .set_association_id(association.route_table_association_id.clone());
+        let Some(subnet) = association.subnet_id.as_deref() else { continue };
+        let wanted = want.iter().any(|want| want.as_str() == subnet);
+        if !(wanted && kept.insert(subnet)) {
+            let id = association.route_table_association_id.clone();
+            let request = cloud.ec2.disassociate_route_table().set_association_id(id);
             cloud.find(DISASSOCIATE, request.send()).await?;
         }
     }
-    for subnet in want {
-        if !now.iter().any(|now| now.subnet_id.as_deref() == Some(subnet.as_str())) {
-            let request =
-                cloud.ec2.associate_route_table().route_table_id(id).subnet_id(subnet.as_str());
-            cloud.send_to_new(ASSOCIATE, || request.clone().send()).await?;
-        }
-    }
-    Ok(())
+    Ok(kept)
 }

@@ -8,6 +8,7 @@ mod emulator;
 pub use emulator::emulators;
 
 use aws_credential_types::{Credentials, provider::SharedCredentialsProvider};
+use aws_sdk_ec2::config::{BehaviorVersion, Region};
 use formwork_aws::{CallLog, Setup, Target};
 use formwork_engine::{
     Data, Draft, Failure, Identity, KnownOutputs, Observation, Owner, Provider, Registry, Resource,
@@ -52,6 +53,17 @@ impl Bench {
 
     pub fn setup(&self) -> Setup {
         Setup { credentials: Some(key(&self.account)), ..Setup::default() }
+    }
+
+    /// A client of somebody else, which may call anything.
+    pub fn ec2(&self) -> aws_sdk_ec2::Client {
+        let config = aws_sdk_ec2::Config::builder()
+            .behavior_version(BehaviorVersion::latest())
+            .region(Region::new(REGION))
+            .credentials_provider(key(&self.account))
+            .endpoint_url(emulator::endpoint())
+            .build();
+        aws_sdk_ec2::Client::from_conf(config)
     }
 
     /// The same thing in another's hands.

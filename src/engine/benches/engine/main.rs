@@ -7,12 +7,10 @@
 
 #![allow(clippy::unwrap_used, reason = "a benchmark that can't go on says so by panicking")]
 
-#[path = "../../../kustomize/benches/kustomize/measure.rs"]
-mod measure;
 mod noop;
 mod theirs;
 
-use measure::{Cost, median, program};
+use formwork_measure::{self as measure, Cost, median, program};
 use std::path::{Path, PathBuf};
 use theirs::Theirs;
 

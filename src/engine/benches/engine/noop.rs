@@ -13,6 +13,7 @@ use std::{collections::BTreeSet, path::Path, sync::atomic::AtomicBool};
 /// A resource that is there as soon as it is wanted, and stays as it was written.
 #[derive(Resource, Deserialize)]
 #[resource(kind = "noop.Node", outputs = NodeOutputs, identity = tag)]
+#[expect(dead_code, reason = "the engine reads the field, by name")]
 pub struct Node {
     pub input: String,
 }
@@ -39,7 +40,8 @@ impl Reconcile for Node {
     type Cloud = Nowhere;
 
     async fn list(_: &Nowhere, wanted: &[Subject]) -> Result<Vec<Found<Self>>, Failure> {
-        let found = wanted.iter().map(|subject| {
+        // What has no identifier asks for anything else that is ours: there is nothing.
+        let found = wanted.iter().filter(|subject| subject.id.is_some()).map(|subject| {
             let (id, input) = (subject.id()?.to_owned(), subject.input("input")?.to_owned());
             Ok(Found {
                 outputs: NodeOutputs { id: Id::existing(&id), output: input.clone() },

@@ -1,6 +1,6 @@
 //! OpenTofu or Terraform on the graph: `terraform_data`, which does nothing and needs no plugin.
 
-use crate::measure::{self, Cost, median};
+use formwork_measure::{self as measure, Cost, median};
 use std::{
     fmt::Write,
     fs,
@@ -33,8 +33,8 @@ impl Theirs {
         }
         fs::write(folder.join("main.tf"), text).unwrap();
         let theirs = Self { name, program: program.to_owned(), folder };
-        let init = Command::new(program).current_dir(&theirs.folder).args(["init", "-no-color"]);
-        let init = { init }.output().unwrap();
+        let mut init = Command::new(program);
+        let init = init.current_dir(&theirs.folder).args(["init", "-no-color"]).output().unwrap();
         assert!(init.status.success(), "{}", String::from_utf8_lossy(&init.stderr));
         theirs
     }

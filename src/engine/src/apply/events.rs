@@ -1,6 +1,6 @@
 //! What an apply tells while it runs.
 
-use crate::{Address, Failure, plan::Action};
+use crate::{Address, Failure, Progress, plan::Action};
 
 /// Something that happened while a plan was carried out.
 #[derive(Clone, Debug)]
@@ -13,6 +13,16 @@ pub enum Event {
     Waiting {
         address: Address,
         status: String,
+    },
+    /// How far a change that is followed has come.
+    Progress {
+        address: Address,
+        progress: Progress,
+    },
+    /// It is clear that a change won't come up: what was seen of it, before anything is undone.
+    Evidence {
+        address: Address,
+        evidence: String,
     },
     Finished {
         address: Address,

@@ -8,7 +8,7 @@ pub use events::{Event, Quiet, Reporter};
 pub use patience::Patience;
 
 use crate::{
-    Address, Data, Failure, KnownOutputs, Registry, State, StateError, Symbol,
+    Address, Data, Failure, FailureKind, KnownOutputs, Registry, State, StateError, Symbol,
     plan::{Action, Operation, Operations, Phase, Plan},
     state::{Entry, Hold, Journal, Store},
 };
@@ -21,13 +21,17 @@ use std::{
     },
 };
 use step::{Context, Done};
-use tokio::sync::mpsc;
+use tokio::sync::{Semaphore, mpsc};
 
-/// Operations under way at the same time, unless told otherwise.
+/// Calls under way at the same time, unless told otherwise.
 pub const PARALLELISM: usize = 10;
+/// Operations begun at the same time. More than calls: those that wait for a call to become possible, or for
+/// a resource to become ready, hold up no others, and their journal entries become durable together.
+pub const AHEAD: usize = 128;
 
 /// How a plan is carried out.
 pub struct Options<'a> {
+    /// Calls under way at the same time.
     pub parallelism: usize,
     /// The stateful resources whose deletion or replacement is consented to.
     pub consent: BTreeSet<Address>,
@@ -145,6 +149,8 @@ pub async fn apply(
         reporter: options.reporter,
         patience: &options.patience,
         hold: options.hold,
+        calls: Semaphore::new(options.parallelism.max(1)),
+        stop: options.stop,
         released,
     };
     let mut run = Run::new(plan, state);
@@ -237,7 +243,7 @@ impl<'a> Run<'a> {
     ) {
         let mut under_way = FuturesUnordered::new();
         loop {
-            while under_way.len() < options.parallelism.max(1) {
+            while under_way.len() < AHEAD {
                 if options.stop.load(Ordering::Relaxed) {
                     break;
                 }
@@ -298,6 +304,10 @@ impl<'a> Run<'a> {
                     state.put(address, *record, step.creates_first());
                 }
                 state.open.extend(open.map(|intent| *intent));
+                if failure.kind == FailureKind::Stopped {
+                    self.free.insert(operation);
+                    return;
+                }
                 context.reporter.report(Event::Failed { address, failure: failure.clone() });
                 self.outcome.failed.push(Failed { address, doing, failure });
                 return;

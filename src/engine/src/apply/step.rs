@@ -2,12 +2,13 @@
 
 use super::{Event, Patience, Reporter, Values};
 use crate::{
-    Address, CALL_DEADLINE, Data, Failure, FailureKind, Observation, Provider, Record, Registry,
-    Status, Subject,
+    Address, CALL_DEADLINE, Data, Failure, FailureKind, Followed, Observation, Provider, Record,
+    Registry, Schema, Status, Subject,
     plan::{Action, Phase, Step, Versions, diff, generation, physical_name},
     state::{Entry, Hold, Intent, IntentAction, Journal},
 };
-use tokio::sync::mpsc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use tokio::sync::{Semaphore, SemaphorePermit, mpsc};
 
 /// What a person does about a creation that can't be decided.
 const UNDECIDED: &str =
@@ -25,6 +26,9 @@ pub(super) struct Context<'a> {
     pub reporter: &'a dyn Reporter,
     pub patience: &'a Patience,
     pub hold: &'a Hold,
+    /// One permit for each call that may be under way.
+    pub calls: Semaphore,
+    pub stop: &'a AtomicBool,
     /// Told of what exists, before it is ready.
     pub released: mpsc::UnboundedSender<Address>,
 }
@@ -65,7 +69,7 @@ impl Context<'_> {
             return Err(failed("settle")(Failure::invalid(why.clone()).hint(UNDECIDED)));
         }
         let provider = self.provider(&step.kind).map_err(failed("apply"))?;
-        let call = Call { context: self, step, provider };
+        let call = Call { context: self, step, provider, begun: AtomicBool::new(false) };
         match (phase, step.action) {
             (Phase::Destroy, _) => call.announced(call.destroy()).await,
             (_, Action::Keep) => call.keep().map_err(failed("keep")),
@@ -95,6 +99,8 @@ struct Call<'a> {
     context: &'a Context<'a>,
     step: &'a Step,
     provider: &'a dyn Provider,
+    /// Whether its first call was let through.
+    begun: AtomicBool,
 }
 
 /// The inputs and the binding of a step, evaluated.
@@ -108,8 +114,7 @@ impl<'a> Call<'a> {
         &self,
         work: impl Future<Output = std::result::Result<T, E>>,
     ) -> std::result::Result<T, E> {
-        let (address, action) = (self.step.address, self.step.action);
-        self.context.reporter.report(Event::Started { address, action });
+        let (address, action) = (self.address(), self.step.action);
         let result = work.await;
         if result.is_ok() {
             self.context.reporter.report(Event::Finished { address, action });
@@ -119,6 +124,32 @@ impl<'a> Call<'a> {
 
     fn address(&self) -> Address {
         self.step.address
+    }
+
+    /// Waits for its turn to make a call.
+    async fn turn(&self) -> std::result::Result<SemaphorePermit<'a>, Failure> {
+        let turn = self.context.calls.acquire().await;
+        // Never closed while there is a run.
+        let turn = turn.map_err(|_| Failure::service("the run is over"))?;
+        if !self.begun.load(Ordering::Relaxed) {
+            if self.context.stop.load(Ordering::Relaxed) {
+                return Err(Failure::new(FailureKind::Stopped, "stopped before it was begun"));
+            }
+            self.begun.store(true, Ordering::Relaxed);
+            let (address, action) = (self.address(), self.step.action);
+            self.context.reporter.report(Event::Started { address, action });
+        }
+        Ok(turn)
+    }
+
+    async fn read(
+        &self,
+        provider: &dyn Provider,
+        binding: &Data,
+        subject: &Subject,
+    ) -> std::result::Result<Option<Observation>, Failure> {
+        let _turn = self.turn().await?;
+        provider.read(binding, subject).await
     }
 
     /// Evaluates what the plan carries, and holds it to what the plan showed.
@@ -191,7 +222,6 @@ impl<'a> Call<'a> {
             let open = (!failure.had_no_effect()).then(|| Box::new(open));
             Error { open, ..failed(failure) }
         })?;
-        self.done(&intent, &record).await.map_err(|failure| failed(failure).left(&record))?;
         let ready = self.ready(&intent, &mut record).await;
         ready.map_err(|failure| failed(failure).left(&record))?;
         Ok(Done::Exists(Box::new(record)))
@@ -232,11 +262,11 @@ impl<'a> Call<'a> {
             let call = || self.provider.update(&evaluated.binding, &subject, &changed, secrets);
             self.patiently(&intent, call).await.map_err(unchanged)?;
         }
-        self.done(&intent, &record).await.map_err(|failure| failed(failure).left(&record))?;
-        if self.step.not_observed.is_none() || !changed.is_empty() {
-            let ready = self.ready(&intent, &mut record).await;
-            ready.map_err(|failure| failed(failure).left(&record))?;
-        }
+        let noted = match self.step.not_observed.is_none() || !changed.is_empty() {
+            true => self.ready(&intent, &mut record).await,
+            false => self.done(&intent, &record).await,
+        };
+        noted.map_err(|failure| failed(failure).left(&record))?;
         Ok(Done::Exists(Box::new(record)))
     }
 
@@ -250,22 +280,23 @@ impl<'a> Call<'a> {
         let now = match &step.observed {
             None => None,
             Some(seen) => {
-                let now = self.provider.read(&evaluated.binding, subject).await?;
-                let now = now.ok_or_else(|| stale("it is gone"))?;
-                if let Some(path) = moved(seen, &now) {
-                    return Err(stale(&format!("`{path}` is not what the plan saw")));
-                }
-                Some(now)
+                let now = self.read(self.provider, &evaluated.binding, subject).await?;
+                Some((seen, now.ok_or_else(|| stale("it is gone"))?))
             }
         };
         let nothing = Data::empty_map();
         let versions = Versions {
             desired: &evaluated.inputs,
             recorded: step.recorded.as_ref().map_or(&nothing, |record| &record.inputs),
-            observed: now.as_ref().map(|now| &now.fields),
+            observed: now.as_ref().map(|(_, now)| &now.fields),
             ignore: &step.options.ignore,
         };
         let changes = diff(schema, &versions);
+        // A call of an earlier run may land late, and do what this one was to do.
+        let moved = now.as_ref().and_then(|(seen, now)| moved(schema, seen, now));
+        if let Some(path) = moved.filter(|_| !changes.is_empty()) {
+            return Err(stale(&format!("`{path}` is not what the plan saw")));
+        }
         if let Some(forcing) = changes.iter().find(|change| change.forces_replacement) {
             return Err(Failure::invalid(format!(
                 "`{}` turned out to need a replacement, which wasn't planned",
@@ -320,7 +351,8 @@ impl<'a> Call<'a> {
         };
         let replaced = step.recorded.iter().filter(|_| step.creates_first());
         for old in step.deposed.iter().chain(replaced) {
-            let intent = self.delete(old).await.map_err(|failure| failed(failure, &cleared))?;
+            let intent =
+                self.delete(old, None).await.map_err(|failure| failed(failure, &cleared))?;
             let (address, of, id) = (self.address(), old.intent.clone(), old.id.clone());
             let entry = Entry::Cleared { intent, address, of: of.clone(), id: Some(id.clone()) };
             self.context.journal(entry).await.map_err(|failure| failed(failure, &cleared))?;
@@ -333,7 +365,9 @@ impl<'a> Call<'a> {
         };
         if present {
             let intent = match (&step.recorded, step.action) {
-                (Some(record), Action::Delete | Action::Replace) => self.delete(record).await,
+                (Some(record), Action::Delete | Action::Replace) => {
+                    self.delete(record, step.observed.as_ref()).await
+                }
                 _ => Ok(String::new()),
             };
             let intent = intent.map_err(|failure| failed(failure, &cleared))?;
@@ -342,12 +376,22 @@ impl<'a> Call<'a> {
         Ok(Done::Gone { old_selves_only: !present })
     }
 
-    /// Deletes one self, and answers the intent of it.
-    async fn delete(&self, record: &Record) -> std::result::Result<String, Failure> {
+    /// Deletes one self, where it is still what the plan saw, and answers the intent of it.
+    async fn delete(
+        &self,
+        record: &Record,
+        seen: Option<&Observation>,
+    ) -> std::result::Result<String, Failure> {
         let intent = uuid::Uuid::now_v7().to_string();
         let subject = self.subject(record);
         // What is deleted may be of another kind than what takes its place.
         let provider = self.context.provider(&record.kind)?;
+        if let Some(seen) = seen {
+            let now = self.read(provider, &record.binding, &subject).await?;
+            if let Some(path) = now.and_then(|now| moved(provider.schema(), seen, &now)) {
+                return Err(stale(&format!("`{path}` is not what the plan saw")));
+            }
+        }
         self.intend(&intent, IntentAction::Delete, record).await?;
         let call = || provider.delete(&record.binding, &subject);
         self.patiently(&intent, call).await?;
@@ -390,6 +434,13 @@ impl<'a> Call<'a> {
         let patience = self.context.patience;
         let mut pauses = patience.pauses(patience.busy);
         loop {
+            let turn = match self.turn().await {
+                Ok(turn) => turn,
+                Err(failure) => {
+                    self.void(intent, &failure).await?;
+                    return Err(failure);
+                }
+            };
             if let Err(lost) = self.context.hold.allows(CALL_DEADLINE) {
                 let failure = Failure::invalid(lost.to_string()).before_the_call();
                 self.void(intent, &failure).await?;
@@ -397,6 +448,7 @@ impl<'a> Call<'a> {
             }
             // What is sent by the time that the hold is lost may have its effect; nothing is sent after.
             let made = self.context.hold.during(CALL_DEADLINE, call()).await;
+            drop(turn);
             match made.unwrap_or_else(|lost| Err(Failure::service(lost.to_string()))) {
                 Ok(value) => return Ok(value),
                 Err(failure) if failure.kind == FailureKind::Busy => {
@@ -428,20 +480,35 @@ impl<'a> Call<'a> {
         self.context.journal(Entry::Void { intent, reason }).await
     }
 
-    /// Waits until the resource is ready, and takes its outputs into the record.
+    /// Journals that the call had its effect, waits until the resource is ready, and takes its outputs into
+    /// the record. What is ready at the first look takes one entry.
     async fn ready(&self, intent: &str, record: &mut Record) -> std::result::Result<(), Failure> {
         let patience = self.context.patience;
         let mut pauses = patience.pauses(patience.ready);
         let subject = self.subject(record);
-        let mut told = false;
+        let (mut noted, mut told) = (false, false);
+        let followed = self.provider.follows();
+        if followed {
+            noted = true;
+            self.done(intent, record).await?;
+            self.follow(&record.binding, &subject).await?;
+        }
         loop {
-            let found = self.provider.read(&record.binding, &subject).await?;
-            if let Some(found) = found.as_ref().filter(|_| !told) {
+            let found = self.read(self.provider, &record.binding, &subject).await;
+            // Whoever followed it knows better: something else in it may be unwell all the time.
+            let is_ready =
+                matches!(&found, Ok(Some(found)) if followed || found.status == Status::Ready);
+            if !is_ready && !noted {
+                noted = true;
+                self.done(intent, record).await?;
+            }
+            let found = found?;
+            if let Some(found) = found.as_ref().filter(|_| !told && !is_ready) {
                 told = true;
                 self.exists(found);
             }
             let status = match found {
-                Some(found) if found.status == Status::Ready => {
+                Some(found) if is_ready => {
                     self.compare_with_wanted(&found, record);
                     record.outputs = found.outputs;
                     record.ready = true;
@@ -459,6 +526,19 @@ impl<'a> Call<'a> {
             self.context.reporter.report(Event::Waiting { address, status });
             if !pauses.pause().await {
                 return Err(Failure::service(last));
+            }
+        }
+    }
+
+    /// Follows a change to its end; a hopeless one is a failure, with the evidence told before.
+    async fn follow(&self, binding: &Data, subject: &Subject) -> std::result::Result<(), Failure> {
+        let (address, reporter) = (self.address(), self.context.reporter);
+        let tell = |progress| reporter.report(Event::Progress { address, progress });
+        match self.provider.follow(binding, subject, &tell).await? {
+            Followed::Ready => Ok(()),
+            Followed::Hopeless { why, evidence } => {
+                reporter.report(Event::Evidence { address, evidence });
+                Err(Failure::new(FailureKind::Hopeless, why))
             }
         }
     }
@@ -498,7 +578,7 @@ impl<'a> Call<'a> {
     ) -> std::result::Result<(), Failure> {
         let patience = self.context.patience;
         let mut pauses = patience.pauses(patience.gone);
-        while let Some(found) = provider.read(&record.binding, subject).await? {
+        while let Some(found) = self.read(provider, &record.binding, subject).await? {
             let status = match found.status {
                 Status::Failed(why) => {
                     return Err(Failure::invalid(format!("deleting it failed: {why}")));
@@ -519,10 +599,16 @@ fn stale(what: &str) -> Failure {
         .hint("plan again")
 }
 
-/// The first field that was observed otherwise before.
-fn moved(seen: &Observation, now: &Observation) -> Option<String> {
-    let names = seen.fields.keys().chain(now.fields.keys());
-    names.into_iter().find(|name| seen.fields.get(*name) != now.fields.get(*name)).cloned()
+/// Where a resource isn't any more what the plan saw; the order of what has none tells nothing.
+fn moved(schema: &Schema, seen: &Observation, now: &Observation) -> Option<String> {
+    let nothing = Data::empty_map();
+    let differs = |was: &Observation, is: &Observation| {
+        let desired = &Data::Map(was.fields.clone());
+        let (recorded, observed) = (&nothing, Some(&is.fields));
+        let versions = Versions { desired, recorded, observed, ignore: &[] };
+        diff(schema, &versions).into_iter().next().map(|change| change.path)
+    };
+    differs(seen, now).or_else(|| differs(now, seen))
 }
 
 /// Where a value departs from what was planned, leaving aside what wasn't known then.

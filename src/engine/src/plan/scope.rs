@@ -12,6 +12,9 @@ pub struct Scope {
     /// Only these and what they need; everything where it is empty.
     #[serde(skip_serializing_if = "BTreeSet::is_empty")]
     pub target: BTreeSet<Address>,
+    /// Of the targets only themselves, without what they need.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub alone: bool,
     /// Not these, nor what needs them.
     #[serde(skip_serializing_if = "BTreeSet::is_empty")]
     pub exclude: BTreeSet<Address>,
@@ -71,6 +74,7 @@ impl Scope {
         let all = links.all.iter().copied();
         let mut covered = match self.target.is_empty() {
             true => all.collect(),
+            false if self.alone => self.target.clone(),
             false => closure(&self.target, |address| links.needed_with(address)),
         };
         for left_out in closure(&self.exclude, |address| links.left_with(address)) {

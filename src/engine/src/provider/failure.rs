@@ -13,6 +13,10 @@ pub enum FailureKind {
     Invalid,
     /// Something else still uses it, or it is in a state that forbids the call for now.
     Busy,
+    /// It was done, and it is clear that what was done won't come up.
+    Hopeless,
+    /// The run was told to stop before the call was sent: nothing happened.
+    Stopped,
     /// The service failed; the call may have had its effect.
     Service,
 }
@@ -88,7 +92,11 @@ impl Failure {
         self.unsent
             || matches!(
                 self.kind,
-                FailureKind::Denied | FailureKind::Taken | FailureKind::Invalid | FailureKind::Busy
+                FailureKind::Denied
+                    | FailureKind::Taken
+                    | FailureKind::Invalid
+                    | FailureKind::Busy
+                    | FailureKind::Stopped
             )
     }
 }

@@ -4,11 +4,13 @@
 //! graphs, plans and state work without the program's types. [`Registry`] holds the kinds.
 
 mod failure;
+mod follow;
 mod naming;
 mod reconcile;
 mod registry;
 
 pub use failure::{Failure, FailureKind, causes};
+pub use follow::{Followed, Part, Progress};
 pub use naming::{generation_name, physical_name};
 pub use reconcile::{Change, Connect, Found, Prediction, Reconcile};
 pub use registry::Registry;
@@ -203,6 +205,30 @@ pub trait Provider: Send + Sync {
         changed: &'a [String],
         secrets: &'a Secrets,
     ) -> BoxFuture<'a, Result<(), Failure>>;
+
+    /// Whether changes are followed, rather than read again and again until they are through.
+    fn follows(&self) -> bool {
+        false
+    }
+
+    /// Follows what was just created or changed to its end, telling how far it is.
+    fn follow<'a>(
+        &'a self,
+        _binding: &'a Data,
+        _subject: &'a Subject,
+        _tell: &'a (dyn Fn(Progress) + Send + Sync),
+    ) -> BoxFuture<'a, Result<Followed, Failure>> {
+        Box::pin(std::future::ready(Ok(Followed::Ready)))
+    }
+
+    /// The inputs that it was well with last, to go back to after a change that was hopeless.
+    fn last_good<'a>(
+        &'a self,
+        _binding: &'a Data,
+        _subject: &'a Subject,
+    ) -> BoxFuture<'a, Result<Option<Data>, Failure>> {
+        Box::pin(std::future::ready(Ok(None)))
+    }
 
     /// Deletes it; one that is gone already is a success.
     fn delete<'a>(

@@ -1,6 +1,6 @@
 //! The typed side of a kind: what a resource file implements.
 
-use super::{Author, Failure, Observation, Provider, Status, Subject};
+use super::{Author, Failure, Followed, Observation, Progress, Provider, Status, Subject};
 use crate::{
     Data, Expr, OutputField, Owner, Resource, Schema, Secrets, plan::Versions, schema::Nature,
 };
@@ -109,6 +109,26 @@ pub trait Reconcile: Resource {
         subject: &Subject,
         change: Change<'_, Self>,
     ) -> impl Future<Output = Result<(), Failure>> + Send;
+
+    /// Whether changes are followed by [`Reconcile::follow`], rather than read until they are ready.
+    const FOLLOWS: bool = false;
+
+    /// Follows what was just created or changed to its end, telling how far it is.
+    fn follow(
+        _: &Self::Cloud,
+        _: &Subject,
+        _: &(dyn Fn(Progress) + Send + Sync),
+    ) -> impl Future<Output = Result<Followed, Failure>> + Send {
+        std::future::ready(Ok(Followed::Ready))
+    }
+
+    /// The inputs that it was well with last, to go back to after a change that was hopeless.
+    fn last_good(
+        _: &Self::Cloud,
+        _: &Subject,
+    ) -> impl Future<Output = Result<Option<Data>, Failure>> + Send {
+        std::future::ready(Ok(None))
+    }
 
     /// Deletes it; one that is gone already is a success.
     fn delete(
@@ -307,6 +327,33 @@ impl<R: Reconcile> Provider for Typed<R> {
             let change = Change { want: Self::want(subject)?, changed, secrets };
             let connection = self.connections.get(binding).await?;
             R::update(connection.cloud()?, subject, change).await
+        })
+    }
+
+    fn follows(&self) -> bool {
+        R::FOLLOWS
+    }
+
+    fn follow<'a>(
+        &'a self,
+        binding: &'a Data,
+        subject: &'a Subject,
+        tell: &'a (dyn Fn(Progress) + Send + Sync),
+    ) -> BoxFuture<'a, Result<Followed, Failure>> {
+        Box::pin(async move {
+            let connection = self.connections.get(binding).await?;
+            R::follow(connection.cloud()?, subject, tell).await
+        })
+    }
+
+    fn last_good<'a>(
+        &'a self,
+        binding: &'a Data,
+        subject: &'a Subject,
+    ) -> BoxFuture<'a, Result<Option<Data>, Failure>> {
+        Box::pin(async move {
+            let connection = self.connections.get(binding).await?;
+            R::last_good(connection.cloud()?, subject).await
         })
     }
 

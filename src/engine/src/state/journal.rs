@@ -10,9 +10,9 @@ use std::collections::BTreeMap;
 use tokio::sync::{mpsc, oneshot};
 
 /// Entries that wait for the writer; a sender waits when there are more.
-const QUEUE: usize = 256;
+const QUEUE: usize = 512;
 /// Most entries in one segment.
-const BATCH: usize = 64;
+const BATCH: usize = 256;
 
 /// What a call is about to do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]

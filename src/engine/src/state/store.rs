@@ -12,7 +12,7 @@ use super::{
     Entry, EnvelopeError, Header, Hold, Keyring, Previous, STATE_FORMAT, Seal, SealError, State,
     StateError, Terms, envelope, lease,
 };
-use crate::{address::is_name, causes};
+use crate::{address::is_name, provider::causes};
 use futures::{StreamExt as _, TryStreamExt as _, stream};
 use object_store::{
     Error, ObjectMeta, ObjectStore, ObjectStoreExt as _, PutMode, PutOptions, PutPayload,
@@ -302,7 +302,8 @@ impl Store {
         if serials.last().is_some_and(|newest| *newest >= state.serial) {
             return Err(conflict());
         }
-        let json = self.to_json(&key, state)?;
+        let json =
+            serde_json::to_vec_pretty(state).map_err(|error| self.unwritable(&key, &error))?;
         let bytes = self.wrap(super::STATE, &key, json)?;
         match self.create(&key, bytes, "can't write the state").await {
             Err(StateError::Conflict { .. }) => return Err(conflict()),
@@ -373,7 +374,7 @@ impl Store {
         entries: &[&Entry],
     ) -> Result<(), StateError> {
         let key = self.key(&[stack, "journal", run, &format!("{segment:08}.json")]);
-        let json = self.to_json(&key, &entries)?;
+        let json = serde_json::to_vec(&entries).map_err(|error| self.unwritable(&key, &error))?;
         let bytes = self.wrap(super::JOURNAL, &key, json)?;
         self.create(&key, bytes, "can't write the journal").await
     }
@@ -455,12 +456,9 @@ impl Store {
             .map_err(|error| StateError::damaged(self.place_of(key), what, error))
     }
 
-    fn to_json(&self, key: &Path, value: &impl serde::Serialize) -> Result<Vec<u8>, StateError> {
-        serde_json::to_vec_pretty(value).map_err(|error| StateError::Store {
-            place: self.place_of(key),
-            doing: "can't write as JSON",
-            why: error.to_string(),
-        })
+    fn unwritable(&self, key: &Path, error: &serde_json::Error) -> StateError {
+        let doing = "can't write as JSON";
+        StateError::Store { place: self.place_of(key), doing, why: error.to_string() }
     }
 
     async fn get(

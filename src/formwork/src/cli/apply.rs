@@ -1,6 +1,6 @@
 //! `formwork apply` and `formwork destroy`, which applies the empty stack.
 
-use super::{CliError, Ended, confirm, graph, progress::Lines, saved, scope, store};
+use super::{CliError, Ended, confirm, graph, progress, saved, scope, store, undo};
 use crate::{Program, registry::registry, render};
 use formwork_engine::{
     Graph, Registry, State,
@@ -131,7 +131,8 @@ async fn carry_out_held(
         eprintln!("nothing was changed");
         return Ok(Ended::Failed);
     }
-    let stop = Arc::new(AtomicBool::new(false));
+    let (stop, progress) = (Arc::new(AtomicBool::new(false)), progress::reporter(matches));
+    let reporter = undo::Keeping::new(progress.as_ref(), matches);
     listen_for_interrupts(stop.clone());
     let options = Options {
         parallelism: matches
@@ -139,12 +140,17 @@ async fn carry_out_held(
             .map_or(apply::PARALLELISM, |n| usize::from(*n)),
         consent,
         patience,
-        reporter: &Lines::new(),
+        reporter: &reporter,
         hold,
         stop: &stop,
     };
     let outcome = apply::apply(&plan, state, registry, store, &options).await?;
-    Ok(sum_up(&plan, &outcome))
+    let ended = sum_up(&plan, &outcome);
+    let undone = undo::hopeless(registry, store, &outcome, &options, matches).await?;
+    for file in reporter.kept() {
+        eprintln!("what was seen is kept in {}", file.display());
+    }
+    Ok(undone.unwrap_or(ended))
 }
 
 /// A saved plan that still fits the state, and is what its own content leads to.

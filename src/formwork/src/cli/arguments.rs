@@ -1,6 +1,6 @@
 //! The commands and their arguments.
 
-use super::{drift, kube, scope, state, store};
+use super::{drift, kube, progress, scope, state, store, undo};
 use crate::Program;
 use clap::{Arg, ArgAction, Command, builder::PossibleValuesParser, value_parser};
 use std::path::PathBuf;
@@ -88,7 +88,7 @@ fn parallelism() -> Arg {
     Arg::new("parallelism")
         .long("parallelism")
         .value_name("N")
-        .help("Operations under way at the same time")
+        .help("Calls under way at the same time")
         .default_value("10")
         .value_parser(value_parser!(u16).range(1..=256))
 }
@@ -110,6 +110,12 @@ fn plan(program: &Program) -> Command {
                 .value_name("FILE")
                 .help("Save the plan, to be carried out exactly so by `formwork apply FILE`")
                 .value_parser(value_parser!(PathBuf)),
+        )
+        .arg(
+            Arg::new("stats")
+                .long("stats")
+                .help("Print the requests that were sent to AWS, by operation, on standard error")
+                .action(ArgAction::SetTrue),
         )
         .arg(
             Arg::new("approval-digest")
@@ -134,9 +140,14 @@ fn apply(program: &Program) -> Command {
              The first Ctrl-C finishes what is under way and begins nothing new; the second stops at \
              once. Either way the next apply goes on from there.\n\n\
              With a saved PLAN instead of a stack, exactly that plan is carried out, without being asked, \
-             or nothing where it is stale.\n\nExit code: 0 done, 1 an error.",
+             or nothing where it is stale.\n\n\
+             A change of an app that is hopeless (its new pods crash, their image can't be had) is undone: \
+             what was good last is brought back whole, after logs and events were kept.\n\n\
+             Exit code: 0 done, 1 an error, 3 a hopeless change was undone.",
         )
         .args([project(), graph(), expected(), consent(), yes(), parallelism()])
+        .arg(progress::argument())
+        .args(undo::arguments())
         .args(store::arguments())
         .args(scope::part())
         .args(scope::planning())
@@ -174,7 +185,7 @@ fn destroy() -> Command {
                 .help("A stack that the state doesn't have is destroyed already")
                 .action(ArgAction::SetTrue),
         )
-        .args([consent(), yes(), parallelism()])
+        .args([consent(), yes(), parallelism(), progress::argument()])
         .args(store::arguments())
         .args(scope::part())
 }

@@ -1,6 +1,9 @@
 //! Errors as the command line shows them: what failed, where, why, and the next step.
 
-use formwork_engine::{Failure, GraphError, StateError, apply::ApplyError, session::SessionError};
+use formwork_engine::{
+    Failure, GraphError, StateError, apply::ApplyError, rollback::RollbackError,
+    session::SessionError,
+};
 use miette::Report;
 
 /// An error on its way to the terminal.
@@ -53,6 +56,12 @@ impl From<StateError> for CliError {
 
 impl From<ApplyError> for CliError {
     fn from(error: ApplyError) -> Self {
+        Self::maybe_help(error.to_string(), error.hint())
+    }
+}
+
+impl From<RollbackError> for CliError {
+    fn from(error: RollbackError) -> Self {
         Self::maybe_help(error.to_string(), error.hint())
     }
 }

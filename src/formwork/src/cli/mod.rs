@@ -13,6 +13,7 @@ mod saved;
 mod scope;
 mod state;
 mod store;
+mod undo;
 
 use crate::Program;
 use error::CliError;
@@ -30,10 +31,14 @@ enum Ended {
     Changes,
     /// Said all there is to say already; something failed.
     Failed,
+    /// A change was hopeless, and what was good before is back.
+    RolledBack,
 }
 
 /// Exit code of a plan with changes.
 const CHANGES: u8 = 2;
+/// Exit code of a run that brought back what was good before.
+const ROLLED_BACK: u8 = 3;
 /// Exit code of every error, usage included.
 const ERROR: u8 = 1;
 
@@ -58,6 +63,7 @@ pub(crate) fn main(program: &Program, arguments: impl Iterator<Item = OsString>)
         Ok(Ended::Fine) => ExitCode::SUCCESS,
         Ok(Ended::Changes) => ExitCode::from(CHANGES),
         Ok(Ended::Failed) => ExitCode::from(ERROR),
+        Ok(Ended::RolledBack) => ExitCode::from(ROLLED_BACK),
         Err(error) => {
             eprintln!("{:?}", error.into_report());
             ExitCode::from(ERROR)

@@ -1,7 +1,8 @@
 //! `formwork plan`.
 
 use super::{CliError, Ended, graph, saved, scope, store};
-use crate::{Program, registry::registry, render};
+use crate::{Program, registry, render};
+use formwork_aws::CallLog;
 use formwork_engine::{
     plan::{Approval, Plan, SavedPlan},
     session::{self, Planned},
@@ -9,7 +10,8 @@ use formwork_engine::{
 use std::path::PathBuf;
 
 pub(crate) async fn run(program: &Program, matches: &clap::ArgMatches) -> Result<Ended, CliError> {
-    let registry = registry();
+    let calls = CallLog::default();
+    let registry = registry::counting(&calls);
     let graph = graph::read(program, &registry, matches)?;
     let planning = scope::read(matches, &graph.stack)?;
     let store = store::open(matches).await?;
@@ -34,7 +36,19 @@ pub(crate) async fn run(program: &Program, matches: &clap::ArgMatches) -> Result
         saved::write(out, &saved, &registry, &store)?;
         eprintln!("saved; carry it out with: formwork apply {}", out.display());
     }
+    if matches.get_flag("stats") {
+        eprintln!("{}", stats(&calls));
+    }
     Ok(ended)
+}
+
+/// The requests that were sent to AWS, by operation; retries count.
+fn stats(calls: &CallLog) -> String {
+    let each = calls
+        .counts()
+        .into_iter()
+        .map(|((service, operation), count)| format!("\n  {count:>4} {service} {operation}"));
+    format!("AWS API requests: {}{}", calls.total(), each.collect::<String>())
 }
 
 fn show(plan: &Plan, matches: &clap::ArgMatches) -> Result<String, CliError> {

@@ -43,6 +43,7 @@ pub(crate) fn read(matches: &ArgMatches, stack: &str) -> Result<Planning, CliErr
     let flag = |name: &str| matches.try_get_one::<bool>(name).ok().flatten() == Some(&true);
     let scope = Scope {
         target: addresses(matches, "target", stack)?,
+        alone: false,
         exclude: addresses(matches, "exclude", stack)?,
         replace: addresses(matches, "replace", stack)?,
         adopt: adoptions(matches, stack)?,

@@ -5,11 +5,10 @@
 
 #![allow(clippy::unwrap_used, reason = "a benchmark that can't go on says so by panicking")]
 
-mod measure;
 mod trees;
 
 use formwork_kustomize::{Disk, Options, Schemas, build, inspect};
-use measure::{Cost, median, program};
+use formwork_measure::{self as measure, Cost, median, program};
 use std::io::Write;
 use std::path::Path;
 

@@ -1,4 +1,6 @@
-//! Time and memory of whole processes.
+//! Time and memory of whole processes: what the benchmarks measure with.
+
+#![allow(clippy::unwrap_used, reason = "a benchmark that can't go on says so by panicking")]
 
 use nix::sys::resource::{UsageWho, getrusage};
 use nix::sys::time::TimeValLike;

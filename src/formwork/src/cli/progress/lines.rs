@@ -1,9 +1,9 @@
-//! Progress of an apply: a line when something starts, waits long, ends.
+//! Progress in lines: one when something starts, changes, waits long, ends.
 
+use super::words::{doing, done, part, seconds};
 use formwork_engine::{
-    Address,
+    Address, Progress,
     apply::{Event, Reporter},
-    plan::Action,
 };
 use std::{
     collections::BTreeMap,
@@ -15,8 +15,10 @@ use std::{
 const REMINDER: Duration = Duration::from_secs(10);
 
 /// Prints a line an event, to standard error.
-pub(crate) struct Lines {
+pub(super) struct Lines {
     under_way: Mutex<BTreeMap<Address, UnderWay>>,
+    /// What was said last of each part of a change that is followed.
+    parts: Mutex<BTreeMap<(Address, String), String>>,
 }
 
 struct UnderWay {
@@ -25,8 +27,8 @@ struct UnderWay {
 }
 
 impl Lines {
-    pub(crate) fn new() -> Self {
-        Self { under_way: Mutex::default() }
+    pub(super) fn new() -> Self {
+        Self { under_way: Mutex::default(), parts: Mutex::default() }
     }
 
     fn since(&self, address: Address) -> Duration {
@@ -38,6 +40,19 @@ impl Lines {
         let now = Instant::now();
         let mut under_way = self.under_way.lock().unwrap_or_else(PoisonError::into_inner);
         under_way.entry(address).or_insert(UnderWay { since: now, reminded: now });
+    }
+
+    /// Says how far the parts are, of those that moved.
+    fn progress(&self, address: Address, progress: &Progress) {
+        let mut said = self.parts.lock().unwrap_or_else(PoisonError::into_inner);
+        for of in &progress.parts {
+            let line = part(of);
+            let last = said.entry((address, of.name.clone())).or_default();
+            if *last != line {
+                eprintln!("{address}: {line}");
+                *last = line;
+            }
+        }
     }
 
     /// Whether it is time to say again that it is waited for.
@@ -70,34 +85,12 @@ impl Reporter for Lines {
             Event::Differs { address, paths } => {
                 eprintln!("{address}: reads back other than asked in {}", paths.join(", "));
             }
+            Event::Progress { address, progress } => self.progress(address, &progress),
+            Event::Evidence { address, evidence } => {
+                eprintln!("{address}: what was seen\n{evidence}")
+            }
             Event::Failed { address, failure } => eprintln!("{address}: failed: {failure}"),
             Event::Skipped { address } => eprintln!("{address}: not begun"),
         }
-    }
-}
-
-fn seconds(duration: Duration) -> String {
-    format!("{:.1} s", duration.as_secs_f64())
-}
-
-fn doing(action: Action) -> &'static str {
-    match action {
-        Action::Create => "creating",
-        Action::Update => "updating",
-        Action::Replace => "replacing",
-        Action::Delete => "deleting",
-        Action::Forget => "forgetting",
-        Action::Keep | Action::Leave => "clearing up behind",
-    }
-}
-
-fn done(action: Action) -> &'static str {
-    match action {
-        Action::Create => "created",
-        Action::Update => "updated",
-        Action::Replace => "one half of its replacement done",
-        Action::Delete => "deleted",
-        Action::Forget => "forgotten",
-        Action::Keep | Action::Leave => "cleared up behind",
     }
 }

@@ -1,0 +1,246 @@
+//! Following a change, and going back from one that is hopeless.
+#![allow(clippy::unwrap_used, reason = "a test may panic")]
+
+use formwork_engine::{
+    apply::{self, Event, Options, Outcome, Patience, Reporter},
+    rollback,
+    session::{self, Held, Planning},
+    state::{Hold, Store},
+    *,
+};
+use serde::{Deserialize, Serialize};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::{Arc, Mutex, atomic::AtomicBool},
+};
+
+/// The services that run, and what each was well with last.
+#[derive(Default)]
+pub struct Cluster {
+    running: Mutex<BTreeMap<String, (String, Owner)>>,
+    good: Mutex<BTreeMap<String, Data>>,
+    calls: Mutex<Vec<String>>,
+}
+
+pub struct Mem(Arc<Cluster>);
+
+impl Connect for Mem {
+    type Setup = Arc<Cluster>;
+    async fn connect(setup: &Arc<Cluster>, _: &Data, _: &Secrets) -> Result<Self, Failure> {
+        Ok(Self(setup.clone()))
+    }
+}
+
+/// A service whose image either comes up or doesn't.
+#[derive(Resource, Deserialize)]
+#[resource(kind = "mem.Service", outputs = ServiceOutputs, identity = name(40))]
+pub struct Service {
+    pub image: String,
+    #[source]
+    pub near: Option<String>,
+}
+
+#[derive(Outputs, Serialize)]
+pub struct ServiceOutputs {
+    pub id: Id<Service>,
+}
+
+impl Reconcile for Service {
+    type Cloud = Mem;
+
+    async fn list(cloud: &Mem, wanted: &[Subject]) -> Result<Vec<Found<Self>>, Failure> {
+        let running = cloud.0.running.lock().unwrap();
+        let there = wanted.iter().filter_map(|subject| {
+            let (image, owner) = running.get(&subject.name)?.clone();
+            Some(Found {
+                observed: ServiceObserved { image: Some(image) },
+                outputs: ServiceOutputs { id: Id::existing(&subject.name) },
+                id: subject.name.clone(),
+                // Something else in it may be unwell all the time: whoever follows it knows better.
+                status: Status::Pending("something else is unwell".into()),
+                owner: Some(owner),
+            })
+        });
+        Ok(there.collect())
+    }
+
+    async fn create(cloud: &Mem, s: &Subject, want: Self, _: &Secrets) -> Result<String, Failure> {
+        cloud.0.calls.lock().unwrap().push(format!("create {} {}", s.name, want.image));
+        cloud.0.running.lock().unwrap().insert(s.name.clone(), (want.image, s.owner.clone()));
+        Ok(s.name.clone())
+    }
+
+    async fn update(cloud: &Mem, s: &Subject, change: Change<'_, Self>) -> Result<(), Failure> {
+        let image = change.want.image;
+        cloud.0.calls.lock().unwrap().push(format!("update {} {image}", s.name));
+        cloud.0.running.lock().unwrap().get_mut(&s.name).unwrap().0 = image;
+        Ok(())
+    }
+
+    async fn delete(cloud: &Mem, subject: &Subject) -> Result<(), Failure> {
+        cloud.0.running.lock().unwrap().remove(&subject.name);
+        Ok(())
+    }
+
+    const FOLLOWS: bool = true;
+
+    async fn follow(
+        cloud: &Mem,
+        subject: &Subject,
+        tell: &(dyn Fn(Progress) + Send + Sync),
+    ) -> Result<Followed, Failure> {
+        let part = Part { name: subject.name.clone(), desired: 1, ..Part::default() };
+        tell(Progress { parts: vec![part] });
+        let image = cloud.0.running.lock().unwrap()[&subject.name].0.clone();
+        if image.starts_with("bad") {
+            let evidence = format!("{image}: command not found");
+            return Ok(Followed::Hopeless { why: "it crashes".into(), evidence });
+        }
+        let inputs = subject.inputs.clone();
+        cloud.0.good.lock().unwrap().insert(subject.name.clone(), inputs);
+        Ok(Followed::Ready)
+    }
+
+    async fn last_good(cloud: &Mem, subject: &Subject) -> Result<Option<Data>, Failure> {
+        Ok(cloud.0.good.lock().unwrap().get(&subject.name).cloned())
+    }
+}
+
+/// What was told, in order.
+#[derive(Default)]
+struct Told(Mutex<Vec<String>>);
+
+impl Reporter for Told {
+    fn report(&self, event: Event) {
+        let line = match event {
+            Event::Progress { progress, .. } => format!("progress of {}", progress.parts[0].name),
+            Event::Evidence { evidence, .. } => evidence,
+            Event::Failed { failure, .. } => failure.message,
+            _ => return,
+        };
+        self.0.lock().unwrap().push(line);
+    }
+}
+
+struct World {
+    cluster: Arc<Cluster>,
+    registry: Registry,
+    store: Store,
+    told: Told,
+    _folder: tempfile::TempDir,
+}
+
+static NEVER: AtomicBool = AtomicBool::new(false);
+
+impl World {
+    fn new() -> Self {
+        let (folder, cluster) = (tempfile::tempdir().unwrap(), Arc::<Cluster>::default());
+        let mut registry = Registry::new(Secrets::default());
+        registry.cloud::<Mem>(cluster.clone()).add::<Service>();
+        let store = Store::folder(folder.path()).unwrap();
+        Self { cluster, registry, store, told: Told::default(), _folder: folder }
+    }
+
+    fn graph(database: &str, server: &str) -> Graph {
+        let mut s = Stack::new("prod");
+        s.bind("mem", serde_json::json!({}));
+        let database = s.add("database", Service::new().image(database.to_owned()));
+        s.add("server", Service::new().image(server.to_owned()).near(text![database.id]));
+        s.finish().unwrap()
+    }
+
+    fn options<'a>(&'a self, hold: &'a Hold) -> Options<'a> {
+        Options {
+            parallelism: 2,
+            consent: BTreeSet::new(),
+            patience: Patience::default(),
+            reporter: &self.told,
+            hold,
+            stop: &NEVER,
+        }
+    }
+
+    /// Applies, and goes back from what is hopeless.
+    async fn deploy(&self, graph: &Graph) -> (Outcome, Option<Outcome>) {
+        let (registry, store) = (&self.registry, &self.store);
+        let held = session::hold(registry, store, "prod", &Patience::default()).await.unwrap();
+        let Held { state, hold, .. } = held;
+        let planning = Planning::default();
+        let planned = session::make_plan(registry, store, graph, &state, &planning);
+        let plan = planned.await.unwrap().plan;
+        let options = self.options(&hold);
+        let outcome = apply::apply(&plan, state, registry, store, &options).await.unwrap();
+        let Some(failed) = outcome.failed.first() else { return (outcome, None) };
+        assert_eq!(failed.failure.kind, FailureKind::Hopeless);
+        let state = outcome.state.clone();
+        let back = rollback::go_back(registry, store, state, failed.address, &options);
+        let back = back.await.unwrap();
+        (outcome, back)
+    }
+
+    fn calls(&self) -> Vec<String> {
+        std::mem::take(&mut *self.cluster.calls.lock().unwrap())
+    }
+
+    fn told(&self) -> Vec<String> {
+        std::mem::take(&mut *self.told.0.lock().unwrap())
+    }
+}
+
+#[tokio::test]
+async fn a_hopeless_change_is_taken_back_and_nothing_else_is_touched() {
+    let world = World::new();
+    let (first, back) = world.deploy(&World::graph("pg:1", "server:1")).await;
+    assert!(first.succeeded() && back.is_none(), "{first:?}");
+    assert!(first.state.resources.values().all(|record| record.ready));
+    world.calls();
+    world.told();
+
+    // The database changes with it, and stays changed.
+    let graph = World::graph("pg:2", "bad:2");
+    let (outcome, back) = world.deploy(&graph).await;
+    assert_eq!(outcome.failed.len(), 1, "{outcome:?}");
+    let back = back.unwrap();
+    assert!(back.succeeded(), "{back:?}");
+    let calls =
+        ["update prod-database pg:2", "update prod-server bad:2", "update prod-server server:1"];
+    assert_eq!(world.calls(), calls);
+    let told = [
+        "progress of prod-database",
+        "progress of prod-server",
+        "bad:2: command not found",
+        "it crashes",
+        "progress of prod-server",
+    ];
+    assert_eq!(world.told(), told, "evidence comes before anything is undone");
+
+    let server = &back.state.resources[&"prod/server".parse().unwrap()];
+    assert_eq!(server.inputs.get("image"), Some(&Data::Text("server:1".into())));
+    assert!(server.dependencies.contains(&"prod/database".parse().unwrap()), "{server:?}");
+    // The stack still says what failed, and the next plan shows it.
+    let state = session::load(&world.store, "prod").await.unwrap().state;
+    let planning = Planning::default();
+    let planned = session::make_plan(&world.registry, &world.store, &graph, &state, &planning);
+    let plan = planned.await.unwrap().plan;
+    let changes: Vec<&str> = plan.changes().map(|step| step.address.name()).collect();
+    assert_eq!(changes, ["server"]);
+}
+
+#[tokio::test]
+async fn a_first_release_has_nothing_to_go_back_to() {
+    let world = World::new();
+    let (outcome, back) = world.deploy(&World::graph("pg:1", "bad:1")).await;
+    assert_eq!(outcome.failed.len(), 1, "{outcome:?}");
+    assert!(back.is_none(), "{back:?}");
+    assert_eq!(world.calls(), ["create prod-database pg:1", "create prod-server bad:1"]);
+}
+
+#[tokio::test]
+async fn no_stack_can_write_a_recorded_value() {
+    let world = World::new();
+    let mut graph = World::graph("pg:1", "server:1");
+    let value = Expr::Value(Data::Text("server:0".into()));
+    graph.nodes[1].fields.insert("image".into(), value);
+    let refused = world.registry.check(&graph).unwrap_err().to_string();
+    assert!(refused.contains("recorded value in its field `image`"), "{refused}");
+}

@@ -1,0 +1,102 @@
+//! StatefulSets and DaemonSets, by their newest revision.
+
+use super::{
+    super::super::{
+        target::Target,
+        world::{World, number, uid},
+    },
+    Owned, Standing, Workload, present, replicas, short, silent, uncreated, unseen,
+};
+use crate::api::text;
+use serde_json::Value as Json;
+
+/// The label of pods that says which revision they are of.
+const REVISION_LABEL: &str = "controller-revision-hash";
+const ON_DELETE: &str = "its pods are replaced when somebody deletes them (OnDelete)";
+
+pub fn stateful<'a>(
+    object: &'a Json,
+    target: &Target,
+    world: &World,
+    owned: &Owned<'a>,
+) -> Workload<'a> {
+    if text(object, &["spec", "updateStrategy", "type"]) == "OnDelete" {
+        return Workload::new(Standing::Up(Some(ON_DELETE.into())));
+    }
+    if let Some(unseen) = unseen(object, target) {
+        return unseen;
+    }
+    let desired = replicas(object);
+    let partition = number(object, &["spec", "updateStrategy", "rollingUpdate", "partition"]);
+    let kept = partition.clamp(0, desired);
+    let hash = text(object, &["status", "updateRevision"]);
+    let pods = of_revision(object, hash, owned);
+    let updated = number(object, &["status", "updatedReplicas"]);
+    let there = present(object, owned);
+    let standing = short(&[
+        (updated, desired - kept, "updated"),
+        (number(object, &["status", "availableReplicas"]), desired, "available"),
+    ]);
+    let standing = match standing {
+        Standing::Up(_) if kept > 0 => Standing::Up(Some(format!(
+            "{kept} of its pods stay as they are (partition {partition})"
+        ))),
+        other => other,
+    };
+    Workload {
+        standing,
+        desired,
+        updated,
+        ready: number(object, &["status", "readyReplicas"]),
+        pods,
+        signs: uncreated(object, there < desired, there == 0, world).into_iter().collect(),
+        deadline: Some(0),
+        unproved: false,
+    }
+}
+
+pub fn daemon<'a>(
+    object: &'a Json,
+    target: &Target,
+    world: &World,
+    owned: &Owned<'a>,
+) -> Workload<'a> {
+    if text(object, &["spec", "updateStrategy", "type"]) == "OnDelete" {
+        return Workload::new(Standing::Up(Some(ON_DELETE.into())));
+    }
+    if let Some(unseen) = unseen(object, target) {
+        return unseen;
+    }
+    let revisions = owned.revisions.get(uid(object)).into_iter().flatten();
+    let Some(newest) = revisions.max_by_key(|revision| number(revision, &["revision"])) else {
+        return silent("there is no ControllerRevision of it yet");
+    };
+    let hash = text(newest, &["metadata", "labels", REVISION_LABEL]);
+    let desired = number(object, &["status", "desiredNumberScheduled"]);
+    let updated = number(object, &["status", "updatedNumberScheduled"]);
+    let there = present(object, owned);
+    let standing = short(&[
+        (updated, desired, "updated"),
+        (number(object, &["status", "numberAvailable"]), desired, "available"),
+    ]);
+    let standing = match standing {
+        Standing::Up(_) if desired == 0 => Standing::Up(Some("no node is to run it".into())),
+        other => other,
+    };
+    Workload {
+        standing,
+        desired,
+        updated,
+        ready: number(object, &["status", "numberReady"]),
+        pods: of_revision(object, hash, owned),
+        signs: uncreated(object, there < desired, there == 0, world).into_iter().collect(),
+        deadline: Some(0),
+        unproved: false,
+    }
+}
+
+/// Pods of a set or daemon that are of a revision.
+fn of_revision<'a>(object: &Json, hash: &str, owned: &Owned<'a>) -> Vec<&'a Json> {
+    let all = owned.pods(uid(object)).iter();
+    all.filter(|pod| text(pod, &["metadata", "labels", REVISION_LABEL]) == hash).copied().collect()
+}
