@@ -175,6 +175,10 @@ async fn the_last_revisions_are_kept_and_come_back(site: &Site) {
     assert_eq!(found[found.len() - 2].status, rolled);
     let gone = release::settle(&cluster, &subject, 2, &Status::Good).await.unwrap_err();
     assert!(gone.message.contains("revision 2"), "{gone}");
+    assert_eq!(release::newest(&cluster, &subject).await.unwrap(), Some((13, Status::Good)));
+    assert_eq!(release::find(&cluster, &subject, 12).await.unwrap().status, rolled);
+    let gone = release::find(&cluster, &subject, 2).await.unwrap_err();
+    assert_eq!(gone.hint.unwrap(), "kept are 1, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13");
 
     // Fewer are kept from now on, and the stack is the truth again.
     let fewer = world.graph(STACK, |_: Platform| {

@@ -49,21 +49,63 @@ async fn read(
     })
 }
 
+/// One revision, to compare or to go back to; a failure names those that are kept.
+pub async fn find(
+    cluster: &Connection,
+    subject: &Subject,
+    number: u64,
+) -> Result<Revision, Failure> {
+    let there = summaries(cluster, subject).await?;
+    match there.iter().find(|revision| revision.number == number) {
+        Some(revision) => whole(cluster, subject, revision).await,
+        None => {
+            let kept: Vec<String> = there.iter().map(|r| r.number.to_string()).collect();
+            Err(gone(subject, number).hint(match kept.is_empty() {
+                true => "none is kept yet: deploy first".to_owned(),
+                false => format!("kept are {}", kept.join(", ")),
+            }))
+        }
+    }
+}
+
 /// The newest revision that came up, none where none did.
 pub async fn last_good(
     cluster: &Connection,
     subject: &Subject,
 ) -> Result<Option<Revision>, Failure> {
-    let namespace = observe::namespace(subject)?;
-    let good = |summary: &Summary| summary.status == Status::Good;
-    let newest = summaries(cluster, subject).await?.into_iter().rfind(good);
-    let Some(newest) = newest else { return Ok(None) };
-    let config_maps = core(cluster, &Gvk::config_map()).await?;
-    let object = cluster.get(&config_maps, namespace, name(&newest.object)).await?;
-    match object.and_then(Summary::read) {
-        Some(summary) => read(cluster, namespace, summary).await.map(Some),
+    let there = summaries(cluster, subject).await?;
+    match there.iter().rfind(|revision| revision.status == Status::Good) {
+        Some(good) => whole(cluster, subject, good).await.map(Some),
         None => Ok(None),
     }
+}
+
+/// The number and the status of the newest revision, none before the first apply. One request.
+pub async fn newest(
+    cluster: &Connection,
+    subject: &Subject,
+) -> Result<Option<(u64, Status)>, Failure> {
+    let newest = summaries(cluster, subject).await?.pop();
+    Ok(newest.map(|revision| (revision.number, revision.status)))
+}
+
+async fn whole(
+    cluster: &Connection,
+    subject: &Subject,
+    summary: &Summary,
+) -> Result<Revision, Failure> {
+    let namespace = observe::namespace(subject)?;
+    let config_maps = core(cluster, &Gvk::config_map()).await?;
+    let object = cluster.get(&config_maps, namespace, name(&summary.object)).await?;
+    match object.and_then(Summary::read) {
+        Some(summary) => read(cluster, namespace, summary).await,
+        // Dropped in this very moment.
+        None => Err(gone(subject, summary.number)),
+    }
+}
+
+fn gone(subject: &Subject, number: u64) -> Failure {
+    Failure::invalid(format!("revision {number} of `{}` isn't kept", subject.owner.address))
 }
 
 /// Begins a revision for an apply of the subject's inputs, and answers its number.
@@ -72,17 +114,28 @@ pub async fn last_good(
 /// on with its own, and one that only mends what others changed begins none. Whatever else was still deploying
 /// is superseded. The caller holds the App's [`super::Lease`].
 pub async fn begin(cluster: &Connection, subject: &Subject) -> Result<u64, Failure> {
-    begin_draft(cluster, subject, &Draft::of(subject)?).await
+    begin_draft(cluster, subject, &Draft::of(subject)?).await.map(|begun| begun.number)
+}
+
+/// The revision of an apply.
+pub(crate) struct Begun {
+    pub number: u64,
+    /// It came up before: this apply only mends what others changed.
+    pub good: bool,
 }
 
 pub(crate) async fn begin_draft(
     cluster: &Connection,
     subject: &Subject,
     draft: &Draft,
-) -> Result<u64, Failure> {
+) -> Result<Begun, Failure> {
     let there = summaries(cluster, subject).await?;
+    let mut good = false;
     let number = match there.last() {
-        Some(newest) if draft.is(newest) => newest.number,
+        Some(newest) if draft.is(newest) => {
+            good = newest.status == Status::Good;
+            newest.number
+        }
         newest => {
             let number = newest.map_or(0, |newest| newest.number) + 1;
             let restores = draft.restores.or_else(|| same_set(&there, &draft.release));
@@ -97,7 +150,7 @@ pub(crate) async fn begin_draft(
     for number in numbers {
         settle(cluster, subject, number, &Status::Superseded).await?;
     }
-    Ok(number)
+    Ok(Begun { number, good })
 }
 
 async fn create(
@@ -149,10 +202,7 @@ pub async fn settle(
     let name = revision::name(subject, number);
     match cluster.patch(&config_maps, namespace, &name, &status.patch()).await? {
         Some(_) => Ok(()),
-        None => Err(Failure::invalid(format!(
-            "revision {number} of `{}` isn't kept any more",
-            subject.owner.address
-        ))),
+        None => Err(gone(subject, number)),
     }
 }
 
@@ -253,6 +303,31 @@ mod tests {
         check("bbd", 1, &[3], &[1, 2]);
         // A count of none would drop what is being deployed.
         check("gd", 0, &[1, 2], &[]);
+    }
+
+    #[test]
+    fn a_set_that_comes_back_is_known_by_its_content() {
+        let check = |there: &[(&str, Status)], expected: Option<u64>| {
+            let all: Vec<Summary> = (1..)
+                .zip(there)
+                .map(|(number, (release, status))| Summary {
+                    number,
+                    release: (*release).to_owned(),
+                    status: status.clone(),
+                    generations: BTreeSet::new(),
+                    object: Json::Null,
+                })
+                .collect();
+            assert_eq!(same_set(&all, "x"), expected, "{there:?}");
+        };
+        let bad = || Status::Bad("crash loop".into());
+        check(&[], None);
+        check(&[("y", Status::Good)], None);
+        check(&[("x", Status::Good), ("y", bad())], Some(1));
+        check(&[("x", Status::Good), ("x", Status::Superseded), ("y", Status::Good)], Some(2));
+        // What was bad isn't restored by trying it again.
+        check(&[("x", bad())], None);
+        check(&[("x", Status::RolledBack { to: 1, reason: String::new() })], None);
     }
 
     #[test]

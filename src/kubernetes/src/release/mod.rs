@@ -18,7 +18,7 @@ mod revision;
 mod schema_range;
 
 pub(crate) use generation::Generation;
-pub use history::{begin, history, last_good, settle};
+pub use history::{begin, find, history, last_good, newest, settle};
 pub(crate) use history::{begin_draft, drop_old};
 pub(crate) use lease::Sightings;
 pub use lease::{Holder, LASTS, Lease, RENEWALS};

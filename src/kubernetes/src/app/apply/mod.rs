@@ -118,15 +118,16 @@ impl Run<'_> {
     /// Everything that changes something, as a revision of its own.
     async fn bring_about(&self, goal: Goal<'_>) -> Result<(), Failure> {
         let (cluster, subject) = (self.cluster, goal.subject);
-        let number = release::begin_draft(cluster, subject, &goal.draft).await?;
+        let begun = release::begin_draft(cluster, subject, &goal.draft).await?;
         self.changed.store(true, Ordering::SeqCst);
         let done = self.objects(&goal).await;
         if let Err(failure) = &done
             && matches!(failure.kind, FailureKind::Invalid | FailureKind::Denied)
+            && !begun.good
         {
             // The failure is what matters; without this note the next apply finds it still deploying.
             let bad = Status::Bad(failure.message.clone());
-            let _ = release::settle(cluster, subject, number, &bad).await;
+            let _ = release::settle(cluster, subject, begun.number, &bad).await;
         }
         done
     }
