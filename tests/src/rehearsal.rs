@@ -98,6 +98,10 @@ impl Rehearsal {
         run.wait_with_output().map(clients::said).map_err(|error| error.to_string())
     }
 
+    pub fn project(&self) -> &Path {
+        &self.project
+    }
+
     pub fn scratch(&self) -> &Path {
         self.cloud.scratch()
     }

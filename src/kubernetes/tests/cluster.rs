@@ -132,7 +132,8 @@ async fn the_reference_app_lives_and_goes(site: &Site) {
     world.apply(&next.graph(&world)).await;
     let configs =
         world.kubectl(&["get", "configmap", "-n", "shop-pr1", "-l", "app=shop", "-o", "name"]);
-    assert_eq!(configs.lines().count(), 1, "{configs}");
+    // The one before stays with its release, the last good one.
+    assert_eq!(configs.lines().count(), 2, "{configs}");
 
     // What isn't wanted any more is deleted, and nothing else.
     let next = Preview { redis: false, ..next };
@@ -190,7 +191,7 @@ async fn a_secret_stays_one(world: &World<'_>, preview: &Preview) {
     let graph = preview.graph(world);
     let secrets = || {
         let list = ["get", "secret", "-n", "shop-pr1", "-l", "app=shop", "-o"];
-        let template = "go-template={{range .items}}{{.metadata.name}} {{.data.DATABASE_URL | base64decode}}{{end}}";
+        let template = "go-template={{range .items}}{{.metadata.name}} {{.data.DATABASE_URL | base64decode}}\n{{end}}";
         world.kubectl(&[&list[..], &[template]].concat())
     };
     let first = secrets();
@@ -223,7 +224,11 @@ async fn a_secret_stays_one(world: &World<'_>, preview: &Preview) {
         ]
     );
     world.apply(&graph).await;
-    let second = secrets();
+    // The first one stays, for a release to go back to.
+    let both = secrets();
+    let (old, new): (Vec<&str>, Vec<&str>) = both.lines().partition(|line| **line == first);
+    assert_eq!(old.len(), 1, "{both}");
+    let [second] = new[..] else { panic!("{both}") };
     assert!(second.ends_with(&format!(" postgres://shop:{PASSWORD}2@db/shop")), "{second}");
     assert_ne!(second.split(' ').next(), first.split(' ').next());
 

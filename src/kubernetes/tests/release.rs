@@ -56,7 +56,7 @@ async fn releases_in_a_real_cluster() {
 
 /// An App of the overlay in a namespace of its stack's name.
 fn app(world: &World<'_>, stack: &str) -> impl Draft<Resource = App> + use<> {
-    App::new().cluster(world.cluster()).overlay("overlay").namespace(stack)
+    App::new().cluster(world.cluster()).overlay("overlay").wait(false).namespace(stack)
 }
 
 fn namespaced<'a>(namespace: &'a str, arguments: &[&'a str]) -> Vec<&'a str> {
@@ -95,6 +95,7 @@ async fn the_last_revisions_are_kept_and_come_back(site: &Site) {
             App::new()
                 .cluster(world.cluster())
                 .overlay("overlay")
+                .wait(false)
                 .namespace(STACK)
                 .create_namespace(false)
                 .config(map! { "VALUE": format!("value-{n}") })
@@ -121,6 +122,7 @@ async fn the_last_revisions_are_kept_and_come_back(site: &Site) {
         App::new()
             .cluster(world.cluster())
             .overlay("overlay")
+            .wait(false)
             .namespace(STACK)
             .create_namespace(false)
             .config(map! { "VALUE": "value-1" })
@@ -185,6 +187,7 @@ async fn the_last_revisions_are_kept_and_come_back(site: &Site) {
         App::new()
             .cluster(world.cluster())
             .overlay("overlay")
+            .wait(false)
             .namespace(STACK)
             .create_namespace(false)
             .config(map! { "VALUE": "last" })
@@ -210,6 +213,7 @@ async fn a_rotated_secret_does_not_come_back(site: &Site) {
             App::new()
                 .cluster(world.cluster())
                 .overlay("overlay")
+                .wait(false)
                 .namespace(STACK)
                 .images(map! { "server": image })
                 .secrets(map! { "PASSWORD": secret_text!["p:", platform.password] })
@@ -320,6 +324,7 @@ async fn an_apply_that_is_cut_off_anywhere_is_taken_up_again(site: &Site) {
             App::new()
                 .cluster(world.cluster())
                 .overlay("overlay")
+                .wait(false)
                 .namespace(STACK)
                 .keep_releases(2u16)
                 .config(map! { "VALUE": value })
@@ -495,7 +500,11 @@ async fn what_can_not_be_changed_is_made_again(site: &Site) {
     // Jobs of this cluster don't end.
     let graph = || {
         world.graph(STACK, |_: Platform| {
-            App::new().cluster(world.cluster()).overlay("overlay").namespace(STACK).wait(false)
+            App::new()
+                .cluster(world.cluster())
+                .overlay("overlay")
+                .wait(false)
+                .namespace(STACK)
         })
     };
     world.apply(&graph()).await;
@@ -614,6 +623,7 @@ async fn conflicts_are_taken_left_or_refused(site: &Site) {
             App::new()
                 .cluster(world.cluster())
                 .overlay("overlay")
+                .wait(false)
                 .namespace(STACK)
                 .images(map! { "server": image })
                 .conflicts(conflicts)
@@ -669,6 +679,7 @@ spec:
             App::new()
                 .cluster(world.cluster())
                 .overlay("overlay")
+                .wait(false)
                 .namespace(STACK)
                 .delete_volumes(delete)
         })

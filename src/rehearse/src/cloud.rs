@@ -3,6 +3,7 @@
 use std::{path::PathBuf, process::ExitStatus, thread};
 
 use crate::{
+    behaviours,
     launch::Launch,
     parts::{Kwok, MASTER, Parts, joined},
     pki::Pki,
@@ -26,7 +27,7 @@ pub struct Options {
     pub nodes: u16,
     /// Whether the emulator holds created users and assumed roles to their policies. Roots of accounts are never held.
     pub enforce_iam: bool,
-    /// Files of kwok `Stage` documents besides the usual: crash loops, image pull errors, slow starts.
+    /// Files of kwok `Stage` documents besides [`BEHAVIOUR`]'s.
     pub stages: Vec<PathBuf>,
     /// Where installing the parts shows its progress.
     pub progress: Progress,
@@ -247,10 +248,15 @@ impl Starting<'_> {
         let pki = &Pki::make(&launch.folder("pki")?)?;
         let etcd = self.parts.etcd.start(launch)?;
         let api = kubernetes.start_apiserver(launch, pki, &etcd, &kubeconfig)?;
+        let folder = launch.folder("kwok")?;
+        let behaviours =
+            behaviours::write(&folder).map_err(StartError::io("write behaviours into", &folder))?;
+        let mut stages = vec![behaviours];
+        stages.extend(self.options.stages.iter().cloned());
         let nodes = crate::parts::Nodes {
             count: self.options.nodes,
             region: &self.options.region,
-            stages: &self.options.stages,
+            stages: &stages,
         };
         let kwok: &Kwok = &self.parts.kwok;
         thread::scope(|scope| {

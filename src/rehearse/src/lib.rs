@@ -7,6 +7,7 @@
 //! Invariant: no process outlives the one that started the cloud. Each is started through `setpriv --pdeathsig KILL` by a
 //! thread that lives as long as the cloud; `tests/leaks.rs` looks at the process table.
 
+mod behaviours;
 mod cache;
 mod cloud;
 mod command;
@@ -28,6 +29,7 @@ mod site;
 mod start_error;
 
 pub use crate::{
+    behaviours::BEHAVIOUR,
     cloud::{LocalCloud, Options},
     inventory::{Inventory, InventoryError},
     parts::{

@@ -1,5 +1,6 @@
 //! The steps of the rehearsal, in the order in which a team lives through them.
 
+mod deploy;
 mod destroy;
 mod preview;
 mod production;
@@ -37,11 +38,13 @@ pub fn all(keep: bool) -> Vec<(&'static str, Step)> {
         "a lost state of production is rebuilt from what exists, and the plan is empty" => production::rebuild;
         "drift made from outside shows as exactly those changes" => production::drift;
         "apply repairs the drift" => production::repair;
+        "a server of production that doesn't start is put back, with its evidence kept" => deploy::production;
         "apply of foundation and staging" => staging::apply;
         "a template database with rows in it" => staging::template;
         "two previews are created" => preview::create;
         "each preview has its database, role, secrets, namespace and release" => preview::contents;
         "each role reads and writes its own rows, and is refused by the other's database" => preview::isolation;
+        "a server of a preview that doesn't start is put back, with its evidence kept" => deploy::preview;
         "the master password is nowhere in a preview" => preview::no_master;
         "no secret of either account is in a state, a plan, an output or an argument" => secrets::of_everything;
     };

@@ -4,7 +4,6 @@
 mod expired;
 mod relay;
 mod scene;
-mod stages;
 
 use formwork_engine::FailureKind;
 use formwork_kubernetes::rollout::{Evidence, ReasonKind, Tolerance, Verdict, follow};
@@ -22,7 +21,6 @@ async fn rollouts_are_judged_in_a_real_cluster() {
     let folder = tempfile::tempdir().unwrap();
     let mut options = Options::new(folder.path().join("cloud")).only("staging");
     options.progress = Progress::lines();
-    options.stages.push(stages::write(folder.path()));
     let cloud = LocalCloud::start(options).await.unwrap();
     let cluster = &Cluster::of(cloud.site("staging").unwrap()).await;
 
@@ -211,7 +209,8 @@ async fn other_kinds_roll(cluster: &Cluster) {
         assert_eq!(scene.follow(&targets, &tolerance()).await.verdict, healthy(), "{kind}");
         // And a second revision of it.
         let mut second = first;
-        second["spec"]["template"]["metadata"]["labels"][stages::BEHAVIOUR] = json!(behaviour);
+        second["spec"]["template"]["metadata"]["labels"][formwork_rehearse::BEHAVIOUR] =
+            json!(behaviour);
         let targets = scene.apply(&[second]).await;
         let told = scene.follow(&targets, &tolerance()).await;
         match expected {
@@ -228,7 +227,7 @@ async fn other_kinds_roll(cluster: &Cluster) {
             let scene = Scene::new(cluster, "pod").await;
             let pod = json!({
                 "apiVersion": "v1", "kind": "Pod",
-                "metadata": {"name": "once", "labels": {stages::BEHAVIOUR: "fails"}},
+                "metadata": {"name": "once", "labels": {formwork_rehearse::BEHAVIOUR: "fails"}},
                 "spec": {"restartPolicy": "Never", "containers": [{"name": "main", "image": "once:1"}]},
             });
             let targets = scene.apply(&[pod]).await;

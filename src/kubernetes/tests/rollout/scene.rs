@@ -1,12 +1,13 @@
 //! A namespace of its own for each case, what is applied to it, and what was told of it.
 
-use super::{relay::Relay, stages::BEHAVIOUR};
+use super::relay::Relay;
 use formwork_kubernetes::{
     Connection, KubeconfigFile,
     rollout::{
         Evidence, Progress, Reason, Target, Tolerance, Verdict, WorkloadProgress, evidence, follow,
     },
 };
+use formwork_rehearse::BEHAVIOUR;
 use formwork_rehearse::Site;
 use serde_json::{Value as Json, json};
 use std::{process::Stdio, sync::Mutex, time::Duration};

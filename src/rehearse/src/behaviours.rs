@@ -1,9 +1,13 @@
-//! kwok Stages that imitate what goes wrong: the label `formwork.test/behaviour` of a pod says what.
+//! Behaviours of pods: kwok Stages that imitate what goes wrong in containers. The label
+//! `formwork.test/behaviour` of a pod says what; a command whose second word is `foo` crashes by itself.
 //!
 //! A behaviour is a list of steps. Each is taken when the one before has been, so the last one stays.
 
 use serde_json::{Value as Json, json};
-use std::{fs, path::Path};
+use std::{
+    fs, io,
+    path::{Path, PathBuf},
+};
 
 /// The label whose value is the behaviour.
 pub const BEHAVIOUR: &str = "formwork.test/behaviour";
@@ -154,33 +158,29 @@ fn behaviours() -> Vec<(&'static str, Vec<Step>)> {
     ]
 }
 
-/// Writes the stages, and the logs that pods have, into `folder`; the path of kwok's configuration.
-pub fn write(folder: &Path) -> std::path::PathBuf {
+/// Writes the stages, and the logs that all pods have, into `folder`; the path of kwok's configuration.
+pub(crate) fn write(folder: &Path) -> io::Result<PathBuf> {
     let log = |name: &str, lines: &[&str]| {
         // As container runtimes write them.
         let line = |text: &&str| format!("2026-01-01T00:00:00.000000000Z stdout F {text}\n");
         let path = folder.join(name);
-        fs::write(&path, lines.iter().map(line).collect::<String>()).unwrap();
-        path
+        fs::write(&path, lines.iter().map(line).collect::<String>()).map(|()| path)
     };
-    let current = log("current.log", &["starting", "error Command \"foo\" not found."]);
-    let previous = log("previous.log", &["the first try", "error Command \"foo\" not found."]);
+    let current = log("current.log", &["starting", "error Command \"foo\" not found."])?;
+    let previous = log("previous.log", &["the first try", "error Command \"foo\" not found."])?;
     let mut documents = vec![json!({
         "apiVersion": "kwok.x-k8s.io/v1alpha1",
         "kind": "ClusterLogs",
         "metadata": {"name": "logs"},
-        "spec": {"logs": [{
-            "containers": ["main"], "logsFile": current, "previousLogsFile": previous,
-        }]},
+        "spec": {"logs": [{"logsFile": current, "previousLogsFile": previous}]},
     })];
     for (name, steps) in behaviours() {
         documents.extend(steps.iter().enumerate().map(|(number, step)| stage(name, number, step)));
         documents.push(end(name, steps.len()));
     }
     let documents: Vec<String> = documents.iter().map(Json::to_string).collect();
-    let path = folder.join("stages.yaml");
-    fs::write(&path, documents.join("\n---\n")).unwrap();
-    path
+    let path = folder.join("behaviours.yaml");
+    fs::write(&path, documents.join("\n---\n")).map(|()| path)
 }
 
 /// A stage that pods of a behaviour are in at a step, and that is never over: no other stage of the cloud
@@ -226,8 +226,9 @@ fn skeleton(name: &str, number: usize) -> Json {
 fn stage(name: &str, number: usize, step: &Step) -> Json {
     let mut stage = skeleton(name, number);
     stage["spec"]["delay"] = json!({"durationMilliseconds": step.after_ms});
-    let status = step.status.as_object().unwrap();
-    let fields: String = status.iter().map(|(key, value)| format!(", {key}: {value}")).collect();
+    let status = step.status.as_object();
+    let fields: String =
+        status.into_iter().flatten().map(|(key, value)| format!(", {key}: {value}")).collect();
     let (ready, statuses) = match step.of {
         "initContainers" => (false, "initContainerStatuses"),
         _ => (step.ready, "containerStatuses"),
