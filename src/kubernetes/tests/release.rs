@@ -422,7 +422,10 @@ async fn one_deploy_at_a_time(site: &Site) {
     let taken = taken.unwrap();
     let failure = dead.renew().await.unwrap_err();
     assert!(failure.message.contains("lost to bob@ci 2"), "{failure}");
-    // It lets go of nothing that isn't its own any more.
+    // A work under a lost lease is given up, and it lets go of nothing that isn't its own any more.
+    let endless = std::future::pending::<Result<(), Failure>>();
+    let failure = dead.during(endless).await.unwrap_err();
+    assert!(failure.message.contains("lost to bob@ci 2"), "{failure}");
     dead.release().await;
     taken.renew().await.unwrap();
     taken.release().await;
