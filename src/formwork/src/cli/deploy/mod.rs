@@ -14,7 +14,7 @@ use crate::{
 };
 use clap::{Arg, ArgMatches, Command};
 use formwork_engine::{
-    Address, Connect as _, Graph, Record, Resource as _, Secrets, State, Subject,
+    Address, Connect as _, Graph, Record, Resource as _, Secrets, Subject,
     plan::Scope,
     session::{self, Planning},
     state::Store,
@@ -83,7 +83,6 @@ fn stack_argument() -> Arg {
 
 /// An app as it is recorded, and a connection to its cluster.
 struct Known {
-    state: State,
     address: Address,
     record: Record,
     subject: Subject,
@@ -121,5 +120,5 @@ async fn known(matches: &ArgMatches, store: &Store) -> Result<Known, CliError> {
     };
     let subject = Subject::recorded(&state.lineage, address, &record);
     let connection = Connection::connect(&tokens(), &record.binding, &Secrets::default()).await?;
-    Ok(Known { state, address, record, subject, connection })
+    Ok(Known { address, record, subject, connection })
 }
