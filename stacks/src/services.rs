@@ -25,7 +25,8 @@ pub const SERVICES: &[Service] = &[
 /// The image of each service.
 #[derive(clap::Args)]
 pub struct Images {
-    /// The image of a service, such as `server=registry/server@sha256:…`; once for each.
+    /// The image of a service, such as `server=registry/server@sha256:…`; a service that isn't named keeps the
+    /// image that it has.
     #[arg(
         long = "image",
         env = "FORMWORK_IMAGES",
@@ -36,7 +37,7 @@ pub struct Images {
 }
 
 impl Images {
-    /// Image by service; every service must have one, and nothing else may.
+    /// Image by service; those that aren't given keep theirs, and nothing but a service may have one.
     pub fn by_service(&self) -> Result<std::collections::BTreeMap<String, String>, StackError> {
         let mut images = std::collections::BTreeMap::new();
         for given in &self.images {
@@ -53,13 +54,9 @@ impl Images {
             }
             images.insert(name.to_owned(), image.to_owned());
         }
-        match SERVICES.iter().find(|service| !images.contains_key(service.name)) {
-            Some(missing) => Err(format!(
-                "which image of `{0}`? Give --image {0}=REGISTRY/NAME@DIGEST",
-                missing.name
-            )
-            .into()),
-            None => Ok(images),
+        for service in SERVICES {
+            images.entry(service.name.to_owned()).or_insert_with(|| kube::RELEASED.to_owned());
         }
+        Ok(images)
     }
 }

@@ -109,7 +109,10 @@ fn arguments() {
         (&["destroy", "nowhere"], &["no stack `nowhere` in the state at .formwork/state"]),
         (&["state", "list", "nowhere"], &["no stack `nowhere` in the state", "state list"]),
         (&["plan", "--bogus"], &["--bogus", "--help"]),
-        (&["plan", "production"], &["which image of `client`?", "--image client="]),
+        (
+            &["plan", "production"],
+            &["`production/app` has no image of `client` yet", "--image client="],
+        ),
         (
             &["plan", "foundation", "--for", "nothing"],
             &["stacks/environments/nothing.toml", "--environment"],

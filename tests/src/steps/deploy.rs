@@ -68,6 +68,20 @@ async fn put_back(
     equal("the last releases", statuses, vec!["good", "rolled back", "good"])
 }
 
+/// The server alone is released: the client keeps the image that it has.
+pub async fn one_part(r: &mut Rehearsal) -> Result<(), String> {
+    let image = "server=registry.example/server:2";
+    let deploy = ["deploy", "--yes", "production", "--image", image];
+    r.formwork("production", &deploy)?.code_is(0)?;
+    let images = ["-n", "shop-production", "get", "deployments", "-o"];
+    let template = "jsonpath={.items[*].spec.template.spec.containers[*].image}";
+    let images = kubectl(r.site("production")?, &[&images[..], &[template]].concat())?.ok()?;
+    equal("images", images.as_str(), "registry.example/client:1 registry.example/server:2")?;
+    // And back, as a person would put it back.
+    r.formwork("production", &["rollback", "--yes", "production"])?.code_is(0)?;
+    plan(r, "production", &with_images(&["production"]), 0).map(drop)
+}
+
 /// The stack's name in the state.
 fn said_name(stack: &[&str]) -> String {
     match stack {

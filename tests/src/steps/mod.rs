@@ -39,9 +39,10 @@ pub fn all(keep: bool) -> Vec<(&'static str, Step)> {
         "drift made from outside shows as exactly those changes" => production::drift;
         "apply repairs the drift" => production::repair;
         "a server of production that doesn't start is put back, with its evidence kept" => deploy::production;
+        "the server of production is released alone, and rolled back" => deploy::one_part;
         "apply of foundation and staging" => staging::apply;
         "a template database with rows in it" => staging::template;
-        "two previews are created" => preview::create;
+        "two previews are created, each by two runs at once, of which one wins" => preview::create;
         "each preview has its database, role, secrets, namespace and release" => preview::contents;
         "each role reads and writes its own rows, and is refused by the other's database" => preview::isolation;
         "a server of a preview that doesn't start is put back, with its evidence kept" => deploy::preview;

@@ -1,13 +1,12 @@
 //! `formwork apply` and `formwork destroy`, which applies the empty stack.
 
-use super::{CliError, Ended, confirm, deploy, graph, progress, saved, scope, store, undo};
+use super::{CliError, Ended, confirm, deploy, graph, hold, progress, saved, scope, store, undo};
 use crate::{Program, registry::registry, render};
 use formwork_engine::{
     Graph, Registry, State,
     apply::{self, ApplyError, Options, Outcome, Patience},
     plan::{Approval, Plan, SavedPlan},
     session::{self, Held, Planning},
-    settle::Verdict,
     state::{Hold, Store},
 };
 use std::{
@@ -83,19 +82,7 @@ pub(super) async fn carry_out(
     matches: &clap::ArgMatches,
 ) -> Result<Ended, CliError> {
     let patience = Patience::default();
-    let holding = session::hold(registry, store, wanted.stack(), &patience);
-    let held = store::waiting(store, wanted.stack(), holding).await?;
-    for settled in &held.settled {
-        let what = match &settled.verdict {
-            Verdict::Created => "was created by the run that was cut off, and is known now",
-            Verdict::Surplus => {
-                "exists beside the recorded one, by the run that was cut off: it is to be deleted"
-            }
-            Verdict::Nothing => "was not created by the run that was cut off",
-            Verdict::Undecided(why) => why.as_str(),
-        };
-        eprintln!("{}: {what}", settled.address);
-    }
+    let held = hold::hold(registry, store, wanted.stack(), &patience, matches).await?;
     let Held { state, hold, .. } = held;
     let ended = carry_out_held(registry, store, wanted, matches, (state, &hold, patience)).await;
     store::release(store, hold).await;
@@ -113,8 +100,9 @@ async fn carry_out_held(
     let approval = approval(matches)?;
     let plan = match wanted {
         Wanted::Stack(wanted) => {
-            let (graph, planning) = wanted.as_ref();
-            session::make_plan(registry, store, graph, &state, planning).await?.plan
+            let (mut graph, planning) = wanted.as_ref().clone();
+            deploy::bind(&mut graph, &state)?;
+            session::make_plan(registry, store, &graph, &state, &planning).await?.plan
         }
         Wanted::Saved(saved) => checked(registry, store, saved, &state).await?,
     };

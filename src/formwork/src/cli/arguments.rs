@@ -1,6 +1,6 @@
 //! The commands and their arguments.
 
-use super::{deploy, drift, kube, progress, scope, state, store, undo};
+use super::{deploy, drift, hold, kube, progress, scope, state, store, undo};
 use crate::Program;
 use clap::{Arg, ArgAction, Command, builder::PossibleValuesParser, value_parser};
 use std::path::PathBuf;
@@ -148,7 +148,7 @@ fn apply(program: &Program) -> Command {
              Exit code: 0 done, 1 an error, 3 a hopeless change was undone.",
         )
         .args([project(), graph(), expected(), consent(), yes(), parallelism()])
-        .arg(progress::argument())
+        .args([hold::argument("0"), progress::argument()])
         .args(undo::arguments())
         .args(store::arguments())
         .args(scope::part())
@@ -187,7 +187,7 @@ fn destroy() -> Command {
                 .help("A stack that the state doesn't have is destroyed already")
                 .action(ArgAction::SetTrue),
         )
-        .args([consent(), yes(), parallelism(), progress::argument()])
+        .args([consent(), yes(), parallelism(), hold::argument("0"), progress::argument()])
         .args(store::arguments())
         .args(scope::part())
 }

@@ -6,6 +6,7 @@ mod deploy;
 mod drift;
 mod error;
 mod graph;
+mod hold;
 mod kube;
 mod plan;
 mod progress;

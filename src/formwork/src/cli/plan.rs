@@ -24,6 +24,7 @@ pub(crate) async fn run(program: &Program, matches: &clap::ArgMatches) -> Result
             names.join(", ")
         );
     }
+    deploy::bind(&mut graph, &folded.state)?;
     let Planned { plan, observed } =
         session::make_plan(&registry, &store, &graph, &folded.state, &planning).await?;
     let ended = if plan.has_changes() { Ended::Changes } else { Ended::Fine };

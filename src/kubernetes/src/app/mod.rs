@@ -41,6 +41,10 @@ use formwork_engine::{
 use serde::{Deserialize, Serialize};
 use std::{collections::BTreeMap, path::Path};
 
+/// Said of an image: the one that is released already, by whichever run that was. `plan`, `apply` and `deploy`
+/// put the recorded one in its place.
+pub const RELEASED: &str = "released";
+
 /// A kustomize overlay in a cluster.
 ///
 /// ```

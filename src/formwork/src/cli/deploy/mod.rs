@@ -2,12 +2,14 @@
 
 mod history;
 mod provenance;
+mod released;
 mod rollback;
 
 pub(super) use provenance::stamp;
+pub(super) use released::bind;
 pub(super) use rollback::{command as rollback_command, run as roll_back};
 
-use super::{CliError, Ended, apply, arguments, graph, progress, store, undo};
+use super::{CliError, Ended, apply, arguments, graph, hold, progress, store, undo};
 use crate::{
     Program,
     registry::{registry, tokens},
@@ -21,6 +23,9 @@ use formwork_engine::{
 };
 use formwork_kubernetes::{App, Connection};
 
+/// How long a deploy waits for another one, in seconds: as long as a rollout may take to its end, and to be undone.
+const LOCK_TIMEOUT: &str = "1800";
+
 pub(super) fn command(program: &Program) -> Command {
     let command = Command::new("deploy")
         .about("Apply a stack's apps and nothing else, watch them come up, or put back what was good")
@@ -33,7 +38,7 @@ pub(super) fn command(program: &Program) -> Command {
              Exit code: 0 it is up, 1 an error, 3 it was hopeless and what was good before is back.",
         )
         .args([arguments::project(), arguments::graph(), arguments::yes(), arguments::parallelism()])
-        .arg(progress::argument())
+        .args([hold::argument(LOCK_TIMEOUT), progress::argument()])
         .args(undo::arguments())
         .args(store::arguments());
     arguments::over_stacks(program, command)

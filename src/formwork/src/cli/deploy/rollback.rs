@@ -1,16 +1,13 @@
 //! `formwork rollback`: an app's earlier release, whole, in the place of the present one.
 
-use super::{CliError, Ended, Known, app_argument, history, known, stack_argument};
+use super::{CliError, Ended, Known, LOCK_TIMEOUT, app_argument, history, known, stack_argument};
 use crate::{
-    cli::{apply, arguments, progress, store, undo},
+    cli::{apply, arguments, hold, progress, store, undo},
     registry::registry,
     render,
 };
 use clap::{Arg, ArgMatches, Command, value_parser};
-use formwork_engine::{
-    rollback,
-    session::{self, Held},
-};
+use formwork_engine::{rollback, session::Held};
 use formwork_kubernetes::{
     back_to,
     release::{self, Revision, Status},
@@ -27,6 +24,7 @@ pub(in crate::cli) fn command() -> Command {
              Exit code: 0 it is back and up, 1 an error.",
         )
         .args([stack_argument(), app_argument(), arguments::yes(), arguments::parallelism()])
+        .arg(hold::argument(LOCK_TIMEOUT))
         .arg(
             Arg::new("to")
                 .long("to")
@@ -44,8 +42,8 @@ pub(in crate::cli) async fn run(matches: &ArgMatches) -> Result<Ended, CliError>
     // Said before anything is locked or settled.
     let Known { address, .. } = known(matches, &store).await?;
     let patience = Default::default();
-    let holding = session::hold(&registry, &store, address.stack(), &patience);
-    let Held { state, hold, .. } = store::waiting(&store, address.stack(), holding).await?;
+    let held = hold::hold(&registry, &store, address.stack(), &patience, matches).await?;
+    let Held { state, hold, .. } = held;
     let ended = async {
         let Known { subject, connection, record, .. } = known(matches, &store).await?;
         let revisions = release::history(&connection, &subject).await?;
