@@ -33,7 +33,7 @@ pub use crate::{
     cloud::{LocalCloud, Options},
     inventory::{Inventory, InventoryError},
     parts::{
-        Actionlint, CargoDeny, Etcd, Kubernetes, Kustomize, Kwok, Ministack, Moto, OpenTofu, Parts,
+        Actionlint, CargoDeny, Etcd, Helm, Kubernetes, Kustomize, Kwok, Ministack, Moto, OpenTofu, Parts,
         Postgres, Redis,
     },
     process::MARKER,
