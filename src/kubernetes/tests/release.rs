@@ -503,11 +503,7 @@ async fn what_can_not_be_changed_is_made_again(site: &Site) {
     // Jobs of this cluster don't end.
     let graph = || {
         world.graph(STACK, |_: Platform| {
-            App::new()
-                .cluster(world.cluster())
-                .overlay("overlay")
-                .wait(false)
-                .namespace(STACK)
+            App::new().cluster(world.cluster()).overlay("overlay").wait(false).namespace(STACK)
         })
     };
     world.apply(&graph()).await;
