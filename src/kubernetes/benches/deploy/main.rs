@@ -69,40 +69,46 @@ fn hopeless(scene: &Scene) {
     println!("ours, until the set before is back: {restored}");
 
     let chart = good.written_in(scene.folder("restored-helm"));
-    let chart_path = chart.to_str().unwrap();
-    let upgrade =
-        ["upgrade", "--install", "shop", chart_path, "--create-namespace", "--wait", TIMEOUT];
-    scene.helm("restored-helm", &upgrade);
-    bad.written_in(chart.clone());
-    let upgrade = [&upgrade[..], &["--rollback-on-failure"]].concat();
-    let helm = scene.helm_fails("restored-helm", &upgrade, "has been rolled back");
+    let upgrade = ["upgrade", "--install", "shop", chart.to_str().unwrap(), "--create-namespace"];
+    let upgrade = [&upgrade[..], &["--wait", "--rollback-on-failure", TIMEOUT]].concat();
+    let upgrade = scene.helm("restored-helm", &upgrade);
+    upgrade.cost();
+    bad.written_in(chart);
+    let helm = upgrade.cost_of_failing("has been rolled back");
     is_restored(scene, "restored-helm");
     println!("helm --rollback-on-failure {TIMEOUT}, until the set before is back: {helm}");
 
-    let manifests = good.written_in(scene.folder("verdict-kubectl"));
-    let objects = manifests.join("templates/objects.yaml");
-    let apply = ["apply", "--server-side", "--filename", objects.to_str().unwrap()];
+    let folder = good.written_in(scene.folder("verdict-kubectl"));
+    scene.ask(&["create", "namespace", "verdict-kubectl"]);
+    let apply = scene.kubectl("verdict-kubectl", &apply(&manifests(&folder)));
     let status = ["rollout", "status", "deployment/server", TIMEOUT];
-    scene.kubectl(&["create", "namespace", "verdict-kubectl"]);
-    scene.kubectl_cost("verdict-kubectl", &apply);
-    scene.kubectl_cost("verdict-kubectl", &status);
-    bad.written_in(manifests.clone());
-    let applied = scene.kubectl_cost("verdict-kubectl", &apply);
-    let said = scene.kubectl_fails("verdict-kubectl", &status, "timed out");
-    let kubectl = both(applied, said);
+    let status = scene.kubectl("verdict-kubectl", &status);
+    apply.cost();
+    status.cost();
+    bad.written_in(folder);
+    let kubectl = both(apply.cost(), status.cost_of_failing("timed out"));
     println!("kubectl rollout status {TIMEOUT}, until it gives up: {kubectl}");
 
     println!("seconds deploy-verdict: {:.2}", verdict.time);
     println!("seconds deploy-restored: {:.2}", restored.time);
     println!("ratio deploy-restored-helm: {:.1}", helm.time / restored.time);
     println!("ratio deploy-verdict-kubectl: {:.1}", kubectl.time / verdict.time);
-    ["verdict-ours", "restored-ours", "restored-helm", "verdict-kubectl"]
-        .map(|namespace| scene.delete(namespace));
+    for namespace in ["verdict-ours", "restored-ours", "restored-helm", "verdict-kubectl"] {
+        scene.delete(namespace);
+    }
+}
+
+fn manifests(folder: &Path) -> String {
+    folder.join("templates/objects.yaml").display().to_string()
+}
+
+fn apply(manifests: &str) -> [&str; 4] {
+    ["apply", "--server-side", "--filename", manifests]
 }
 
 /// The server is up with its command and its setting of before.
 fn is_restored(scene: &Scene, namespace: &str) {
-    let ask = |words: &[&str]| scene.kubectl(&[&["--namespace", namespace], words].concat());
+    let ask = |words: &[&str]| scene.ask(&[&["--namespace", namespace], words].concat());
     ask(&["rollout", "status", "deployment/server", TIMEOUT]);
     let container = "{.spec.template.spec.containers[0]";
     let path =
@@ -121,14 +127,12 @@ fn many(scene: &Scene) {
         scene.ours("up", &project, namespace)
     });
     let kubectl = rounds(scene, "kubectl", SOME, |namespace| {
-        let manifests = shop.written_in(scene.folder(namespace)).join("templates/objects.yaml");
-        let manifests = manifests.to_str().unwrap();
-        scene.kubectl(&["create", "namespace", namespace]);
-        let apply = ["apply", "--server-side", "--filename", manifests];
-        let applied = scene.kubectl_cost(namespace, &apply);
+        let manifests = manifests(&shop.written_in(scene.folder(namespace)));
+        scene.ask(&["create", "namespace", namespace]);
         // One process, which looks at one after the other.
-        let status = ["rollout", "status", "--filename", manifests];
-        both(applied, scene.kubectl_cost(namespace, &status))
+        let status = ["rollout", "status", "--filename", &manifests];
+        let applied = scene.kubectl(namespace, &apply(&manifests)).cost();
+        both(applied, scene.kubectl(namespace, &status).cost())
     });
     let helm = |limits: &[&str]| {
         println!("helm with {limits:?}:");
@@ -136,7 +140,7 @@ fn many(scene: &Scene) {
             let chart = shop.written_in(scene.folder(namespace));
             let chart = chart.to_str().unwrap();
             let install = ["install", "shop", chart, "--create-namespace", "--wait", LONG];
-            scene.helm(namespace, &[&install, limits].concat())
+            scene.helm(namespace, &[&install, limits].concat()).cost()
         })
     };
     let (free, helm) = (helm(&["--qps=1000", "--burst-limit=1000"]), helm(&[]));

@@ -42,7 +42,7 @@ pub async fn deploy(
     let mut registry = Registry::new(Secrets::default());
     formwork_kubernetes::register(&mut registry, Arc::new(NoTokens));
     let graph = graph(&registry, kubeconfig, project, namespace);
-    let store = Store::folder(&project.join("state")).unwrap();
+    let store = Store::folder(project.join("state")).unwrap();
     let patience = Patience::default();
     let holding = session::hold(&registry, &store, &graph.stack, &patience);
     let Held { state, hold, .. } = holding.await.unwrap();

@@ -44,7 +44,7 @@ impl Scene {
         let file = folder.path().join("users.yaml");
         fs::write(&file, documents(&["ours", "helm", "kubectl"].map(rights).concat())).unwrap();
         let scene = Self { cloud, folder, helm: helm.to_owned(), users };
-        scene.kubectl(&["apply", "--server-side", "--filename", file.to_str().unwrap()]);
+        scene.ask(&["apply", "--server-side", "--filename", file.to_str().unwrap()]);
         scene
     }
 
@@ -57,10 +57,10 @@ impl Scene {
     }
 
     /// What kubectl answers the administrator.
-    pub fn kubectl(&self, words: &[&str]) -> String {
+    pub fn ask(&self, words: &[&str]) -> String {
         let kubeconfig = &self.cloud.sites()[0].kubeconfig;
-        let command = self.as_user(self.kubectl_program(), kubeconfig, words);
-        String::from_utf8(measure::output(&words_of(&command))).unwrap()
+        let command = self.command(self.kubectl_program(), kubeconfig, words);
+        String::from_utf8(measure::output(&command.words())).unwrap()
     }
 
     /// What a deploy of ours takes, as a process of its own.
@@ -69,68 +69,62 @@ impl Scene {
         measure::run(&[&program, end, kubeconfig, project.to_str().unwrap(), namespace])
     }
 
-    /// What helm takes.
-    pub fn helm(&self, namespace: &str, words: &[&str]) -> Cost {
+    /// A command of helm's.
+    pub fn helm(&self, namespace: &str, words: &[&str]) -> Command {
         let words = [&["--namespace", namespace], words].concat();
-        measure::run(&words_of(&self.as_user(&self.helm, &self.users.helm, &words)))
+        self.command(&self.helm, &self.users.helm, &words)
     }
 
-    /// What helm takes to fail with these words.
-    pub fn helm_fails(&self, namespace: &str, words: &[&str], saying: &str) -> Cost {
+    /// A command of kubectl's, by the user who is measured.
+    pub fn kubectl(&self, namespace: &str, words: &[&str]) -> Command {
         let words = [&["--namespace", namespace], words].concat();
-        fails(&self.as_user(&self.helm, &self.users.helm, &words), saying)
-    }
-
-    /// What kubectl takes.
-    pub fn kubectl_cost(&self, namespace: &str, words: &[&str]) -> Cost {
-        let words = [&["--namespace", namespace], words].concat();
-        measure::run(&words_of(&self.as_user(self.kubectl_program(), &self.users.kubectl, &words)))
-    }
-
-    /// What kubectl takes to fail with these words.
-    pub fn kubectl_fails(&self, namespace: &str, words: &[&str], saying: &str) -> Cost {
-        let words = [&["--namespace", namespace], words].concat();
-        fails(&self.as_user(self.kubectl_program(), &self.users.kubectl, &words), saying)
+        self.command(self.kubectl_program(), &self.users.kubectl, &words)
     }
 
     /// Requests of a user so far.
     pub fn requests(&self, user: &str) -> f64 {
         let line = format!("{COUNT}{{flow_schema=\"{user}\",");
-        let metrics = self.kubectl(&["get", "--raw", "/metrics"]);
+        let metrics = self.ask(&["get", "--raw", "/metrics"]);
         let counts = metrics.lines().filter(|metric| metric.starts_with(&line));
         counts.map(|metric| metric.rsplit(' ').next().unwrap().parse::<f64>().unwrap()).sum()
     }
 
     /// Deletes a namespace, and waits until it is gone.
     pub fn delete(&self, namespace: &str) {
-        self.kubectl(&["delete", "namespace", namespace]);
+        self.ask(&["delete", "namespace", namespace]);
     }
 
     fn kubectl_program(&self) -> &str {
         self.cloud.sites()[0].tools.kubectl.to_str().unwrap()
     }
 
-    /// A command with nothing of the settings and caches of whoever runs the benchmark.
-    fn as_user(&self, program: &str, kubeconfig: &Path, words: &[&str]) -> Vec<String> {
+    fn command(&self, program: &str, kubeconfig: &Path, words: &[&str]) -> Command {
+        // Nothing of the settings and caches of whoever runs the benchmark.
         let folders = ["KUBECACHEDIR", "HELM_CACHE_HOME", "HELM_CONFIG_HOME", "HELM_DATA_HOME"];
-        let settings =
-            folders.map(|name| format!("{name}={}", self.folder(&name.to_lowercase()).display()));
-        let mut command = vec!["env".to_owned()];
-        command.extend(settings);
-        command.extend([program, "--kubeconfig", kubeconfig.to_str().unwrap()].map(str::to_owned));
-        command.extend(words.iter().map(|word| (*word).to_owned()));
-        command
+        let settings = folders.map(|name| format!("{name}={}", self.folder(name).display()));
+        let start = [program, "--kubeconfig", kubeconfig.to_str().unwrap()];
+        let words = start.iter().chain(words).map(|word| (*word).to_owned());
+        Command(std::iter::once("env".to_owned()).chain(settings).chain(words).collect())
     }
 }
 
-fn words_of(command: &[String]) -> Vec<&str> {
-    command.iter().map(String::as_str).collect()
-}
+/// A program of others and its arguments.
+pub struct Command(Vec<String>);
 
-/// What a command takes that fails as it should.
-fn fails(command: &[String], saying: &str) -> Cost {
-    let script = r#""$@" 2>&1 | grep --fixed-strings -e "$0""#;
-    measure::run(&[&["sh", "-c", script, saying], words_of(command).as_slice()].concat())
+impl Command {
+    pub fn cost(&self) -> Cost {
+        measure::run(&self.words())
+    }
+
+    /// What it takes to fail with these words.
+    pub fn cost_of_failing(&self, saying: &str) -> Cost {
+        let script = r#""$@" 2>&1 | grep --fixed-strings -e "$0""#;
+        measure::run(&[&["sh", "-c", script, saying], self.words().as_slice()].concat())
+    }
+
+    fn words(&self) -> Vec<&str> {
+        self.0.iter().map(String::as_str).collect()
+    }
 }
 
 /// A user who may do everything and whose requests are counted apart. They wait for nobody, as those of
