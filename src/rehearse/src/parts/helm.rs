@@ -7,7 +7,7 @@ use crate::{cache::Cache, progress::Progress, setup_error::SetupError};
 
 const MODULE: Module = Module {
     name: "helm",
-    describe: "building Helm 4.3.1 (two minutes, once)",
+    describe: "building Helm 4.3.1 (three minutes, once)",
     go_mod: include_str!("../../tools/helm/go.mod"),
     go_sum: include_str!("../../tools/helm/go.sum"),
     programs: &[("helm.sh/helm/v4/cmd/helm", "helm")],
