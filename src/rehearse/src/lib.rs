@@ -33,8 +33,8 @@ pub use crate::{
     cloud::{LocalCloud, Options},
     inventory::{Inventory, InventoryError},
     parts::{
-        Actionlint, CargoDeny, Etcd, Kubernetes, Kustomize, Kwok, Ministack, Moto, OpenTofu, Parts,
-        Postgres, Redis,
+        Actionlint, CargoDeny, Etcd, Helm, Kubernetes, Kustomize, Kwok, Ministack, Moto, OpenTofu,
+        Parts, Postgres, Redis,
     },
     process::MARKER,
     process_table::processes_of,

@@ -10,7 +10,7 @@ use std::{
 
 use clap::{Parser, Subcommand};
 use formwork_rehearse::{
-    Inventory, LocalCloud, OpenTofu, Options, Parts, Progress, Site, interrupted,
+    Helm, Inventory, LocalCloud, OpenTofu, Options, Parts, Progress, Site, interrupted,
 };
 
 /// How often a running cloud is looked at for parts that have ended.
@@ -57,6 +57,8 @@ enum Command {
 enum Tool {
     Actionlint,
     CargoDeny,
+    /// Built only when it is asked for.
+    Helm,
     Kubectl,
     Kustomize,
     Psql,
@@ -99,6 +101,10 @@ async fn path(tool: Tool) -> Outcome {
     let path = match tool {
         Tool::Actionlint => parts().await?.actionlint.program,
         Tool::CargoDeny => parts().await?.cargo_deny.program,
+        Tool::Helm => {
+            let alone = || Helm::ensure(&Progress::on_stderr());
+            tokio::task::spawn_blocking(alone).await??.program
+        }
         Tool::Kubectl => parts().await?.kubernetes.kubectl,
         Tool::Kustomize => parts().await?.kustomize.program,
         Tool::Psql => parts().await?.postgres.programs.join("psql"),

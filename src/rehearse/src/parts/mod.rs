@@ -7,6 +7,7 @@ mod cargo_deny;
 mod debian;
 mod etcd;
 mod golang;
+mod helm;
 mod kube_apiserver;
 mod kube_controller_manager;
 mod kube_scheduler;
@@ -31,6 +32,7 @@ pub use self::{
     actionlint::Actionlint,
     cargo_deny::CargoDeny,
     etcd::Etcd,
+    helm::Helm,
     kubernetes::Kubernetes,
     kustomize::Kustomize,
     kwok::Kwok,
