@@ -4,7 +4,7 @@
 mod support;
 
 use formwork_engine::{
-    Data, Draft, Failure, FailureKind, Graph, Reconcile as _, Subject, map, secret_text,
+    Data, Failure, FailureKind, Graph, Reconcile as _, Subject, map, secret_text,
 };
 use formwork_kubernetes::{
     App, Connection,
@@ -54,9 +54,12 @@ async fn releases_in_a_real_cluster() {
     cloud.stop().await;
 }
 
-/// An App of the overlay in a namespace of its stack's name.
-fn app(world: &World<'_>, stack: &str) -> impl Draft<Resource = App> + use<> {
-    App::new().cluster(world.cluster()).overlay("overlay").wait(false).namespace(stack)
+/// An App of the overlay in a namespace of its stack's name, which isn't followed: the tests settle its revisions.
+/// A macro, since a draft is of another type with each field.
+macro_rules! app {
+    ($world:expr, $stack:expr) => {
+        App::new().cluster($world.cluster()).overlay("overlay").wait(false).namespace($stack)
+    };
 }
 
 fn namespaced<'a>(namespace: &'a str, arguments: &[&'a str]) -> Vec<&'a str> {
@@ -92,11 +95,7 @@ async fn the_last_revisions_are_kept_and_come_back(site: &Site) {
     world.kubectl(&["create", "namespace", STACK]);
     let graph = |n: usize| {
         world.graph(STACK, |_: Platform| {
-            App::new()
-                .cluster(world.cluster())
-                .overlay("overlay")
-                .wait(false)
-                .namespace(STACK)
+            app!(world, STACK)
                 .create_namespace(false)
                 .config(map! { "VALUE": format!("value-{n}") })
                 .commit(format!("c{n}"))
@@ -119,11 +118,7 @@ async fn the_last_revisions_are_kept_and_come_back(site: &Site) {
 
     // Another commit of the same set is no release.
     let same = world.graph(STACK, |_: Platform| {
-        App::new()
-            .cluster(world.cluster())
-            .overlay("overlay")
-            .wait(false)
-            .namespace(STACK)
+        app!(world, STACK)
             .create_namespace(false)
             .config(map! { "VALUE": "value-1" })
             .commit("another")
@@ -184,11 +179,7 @@ async fn the_last_revisions_are_kept_and_come_back(site: &Site) {
 
     // Fewer are kept from now on, and the stack is the truth again.
     let fewer = world.graph(STACK, |_: Platform| {
-        App::new()
-            .cluster(world.cluster())
-            .overlay("overlay")
-            .wait(false)
-            .namespace(STACK)
+        app!(world, STACK)
             .create_namespace(false)
             .config(map! { "VALUE": "last" })
             .keep_releases(2u16)
@@ -210,11 +201,7 @@ async fn a_rotated_secret_does_not_come_back(site: &Site) {
     let world = World::new(site, project.path().to_owned()).await;
     let graph = |image: &'static str| {
         world.graph(STACK, |platform: Platform| {
-            App::new()
-                .cluster(world.cluster())
-                .overlay("overlay")
-                .wait(false)
-                .namespace(STACK)
+            app!(world, STACK)
                 .images(map! { "server": image })
                 .secrets(map! { "PASSWORD": secret_text!["p:", platform.password] })
         })
@@ -275,7 +262,7 @@ async fn a_refused_apply_is_a_bad_revision(site: &Site) {
     let wrong = service.replace("port: 80", "port: 99999");
     let project = project(&[("account.yaml", ACCOUNT)]);
     let world = World::new(site, project.path().to_owned()).await;
-    let graph = || world.graph(STACK, |_: Platform| app(&world, STACK));
+    let graph = || world.graph(STACK, |_: Platform| app!(world, STACK));
     world.apply(&graph()).await;
     write(project.path(), "kustomization.yaml", "resources: [account.yaml, service.yaml]");
     write(project.path(), "service.yaml", &wrong);
@@ -321,13 +308,7 @@ async fn an_apply_that_is_cut_off_anywhere_is_taken_up_again(site: &Site) {
     let world = World::new(site, project.path().to_owned()).await;
     let app = |value: String| {
         world.graph(STACK, |_: Platform| {
-            App::new()
-                .cluster(world.cluster())
-                .overlay("overlay")
-                .wait(false)
-                .namespace(STACK)
-                .keep_releases(2u16)
-                .config(map! { "VALUE": value })
+            app!(world, STACK).keep_releases(2u16).config(map! { "VALUE": value })
         })
     };
     // What the engine makes of it: as applied, and as it would be.
@@ -376,7 +357,7 @@ async fn one_deploy_at_a_time(site: &Site) {
     const LOOKS: usize = 60;
     let project = project(&[("account.yaml", ACCOUNT)]);
     let world = World::new(site, project.path().to_owned()).await;
-    world.apply(&world.graph(STACK, |_: Platform| app(&world, STACK))).await;
+    world.apply(&world.graph(STACK, |_: Platform| app!(world, STACK))).await;
     let (cluster, subject) = world.reached(STACK).await;
     let (ann, bob) = (Holder::new("ann@laptop 1"), Holder::new("bob@ci 2"));
     let busy = |result: Result<Lease<'_>, Failure>| {
@@ -501,11 +482,7 @@ async fn what_can_not_be_changed_is_made_again(site: &Site) {
     let project = project(&[("fixed.yaml", &fixed("1", "view", "None"))]);
     let world = World::new(site, project.path().to_owned()).await;
     // Jobs of this cluster don't end.
-    let graph = || {
-        world.graph(STACK, |_: Platform| {
-            App::new().cluster(world.cluster()).overlay("overlay").wait(false).namespace(STACK)
-        })
-    };
+    let graph = || world.graph(STACK, |_: Platform| app!(world, STACK));
     world.apply(&graph()).await;
     let uid = |object: &str| {
         let path = "jsonpath={.metadata.uid}";
@@ -591,7 +568,7 @@ spec:
     let kiln = "apiVersion: example.com/v1\nkind: Kiln\nmetadata: {name: one}\nsize: 1\n";
     let project = project(&[("kiln.yaml", kiln), ("definition.yaml", DEFINITION)]);
     let world = World::new(site, project.path().to_owned()).await;
-    let graph = || world.graph(STACK, |_: Platform| app(&world, STACK));
+    let graph = || world.graph(STACK, |_: Platform| app!(world, STACK));
     world.apply(&graph()).await;
     write(project.path(), "kiln.yaml", &kiln.replace("size: 1", "size: 2"));
     write(project.path(), "account.yaml", ACCOUNT);
@@ -619,13 +596,7 @@ async fn conflicts_are_taken_left_or_refused(site: &Site) {
     let world = World::new(site, project.path().to_owned()).await;
     let graph = |conflicts: &'static str, image: &'static str| {
         world.graph(STACK, |_: Platform| {
-            App::new()
-                .cluster(world.cluster())
-                .overlay("overlay")
-                .wait(false)
-                .namespace(STACK)
-                .images(map! { "server": image })
-                .conflicts(conflicts)
+            app!(world, STACK).images(map! { "server": image }).conflicts(conflicts)
         })
     };
     let live = || {
@@ -673,16 +644,8 @@ spec:
 ";
     let project = project(&[("account.yaml", ACCOUNT), ("claim.yaml", CLAIM)]);
     let world = World::new(site, project.path().to_owned()).await;
-    let graph = |delete: bool| {
-        world.graph(STACK, |_: Platform| {
-            App::new()
-                .cluster(world.cluster())
-                .overlay("overlay")
-                .wait(false)
-                .namespace(STACK)
-                .delete_volumes(delete)
-        })
-    };
+    let graph =
+        |delete: bool| world.graph(STACK, |_: Platform| app!(world, STACK).delete_volumes(delete));
     let claims = || world.kubectl(&namespaced(STACK, &["get", "pvc", "-o", "name"]));
     let with = |resources: &str| {
         write(project.path(), "kustomization.yaml", &format!("resources: [{resources}]"));

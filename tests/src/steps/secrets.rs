@@ -72,7 +72,7 @@ pub async fn of_everything(r: &mut Rehearsal) -> Result<(), String> {
     Ok(())
 }
 
-/// Fails where a secret of the site is in a state, a journal, a plan, or in what formwork said or was told.
+/// Fails where a secret of the site is in a state, a journal, a plan, or in what formwork said.
 fn nowhere(r: &Rehearsal, site: &str, said: &Said) -> Result<(), String> {
     r.log(&said.stdout);
     r.log(&said.stderr);

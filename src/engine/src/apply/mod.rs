@@ -1,5 +1,6 @@
 //! Apply: carrying a plan out, as parallel as its order allows, each changing call journaled.
 
+mod compare;
 mod events;
 mod patience;
 mod step;

@@ -1,9 +1,12 @@
 //! One operation of an apply: evaluate, check against the plan, journal, call, wait.
 
-use super::{Event, Patience, Reporter, Values};
+use super::{
+    Event, Patience, Reporter, Values,
+    compare::{departs, exceeds, moved},
+};
 use crate::{
     Address, CALL_DEADLINE, Data, Failure, FailureKind, Followed, Observation, Provider, Record,
-    Registry, Schema, Status, Subject,
+    Registry, Status, Subject,
     plan::{Action, Phase, Step, Versions, diff, generation, physical_name},
     state::{Entry, Hold, Intent, IntentAction, Journal},
 };
@@ -388,7 +391,7 @@ impl<'a> Call<'a> {
         let provider = self.context.provider(&record.kind)?;
         if let Some(seen) = seen {
             let now = self.read(provider, &record.binding, &subject).await?;
-            if let Some(path) = now.and_then(|now| moved(provider.schema(), seen, &now)) {
+            if let Some(path) = now.and_then(|now| exceeds(seen, &now)) {
                 return Err(stale(&format!("`{path}` is not what the plan saw")));
             }
         }
@@ -597,48 +600,4 @@ impl<'a> Call<'a> {
 fn stale(what: &str) -> Failure {
     Failure::invalid(format!("it changed since the plan was made: {what}; nothing was called"))
         .hint("plan again")
-}
-
-/// Where a resource isn't any more what the plan saw; the order of what has none tells nothing.
-fn moved(schema: &Schema, seen: &Observation, now: &Observation) -> Option<String> {
-    let nothing = Data::empty_map();
-    let differs = |was: &Observation, is: &Observation| {
-        let desired = &Data::Map(was.fields.clone());
-        let (recorded, observed) = (&nothing, Some(&is.fields));
-        let versions = Versions { desired, recorded, observed, ignore: &[] };
-        diff(schema, &versions).into_iter().next().map(|change| change.path)
-    };
-    differs(seen, now).or_else(|| differs(now, seen))
-}
-
-/// Where a value departs from what was planned, leaving aside what wasn't known then.
-fn departs(planned: &Data, actual: &Data, path: &str) -> Option<String> {
-    let here = || Some(path.to_owned());
-    match (planned, actual) {
-        (Data::Unknown(_), _) => None,
-        (Data::Map(planned), Data::Map(actual)) => {
-            let under = |key: &str| match path {
-                "" => key.to_owned(),
-                _ => format!("{path}.{key}"),
-            };
-            for (key, value) in planned {
-                let Some(actual) = actual.get(key) else { return Some(under(key)) };
-                if let Some(found) = departs(value, actual, &under(key)) {
-                    return Some(found);
-                }
-            }
-            actual.keys().find(|key| !planned.contains_key(*key)).map(|key| under(key))
-        }
-        (Data::List(planned), Data::List(actual)) => {
-            if planned.len() != actual.len() {
-                return here();
-            }
-            let mut pairs = planned.iter().zip(actual).enumerate();
-            pairs.find_map(|(i, (planned, actual))| {
-                departs(planned, actual, &format!("{path}[{i}]"))
-            })
-        }
-        (planned, actual) if planned == actual => None,
-        _ => here(),
-    }
 }

@@ -143,10 +143,14 @@ pub trait Provider: Send + Sync {
     fn schema(&self) -> &'static Schema;
 
     /// Reads what a field names outside of the stack (an overlay's files) into the graph.
-    fn embed(&self, project: &Path, fields: &mut BTreeMap<String, Expr>) -> Result<(), Failure>;
+    fn embed(&self, _project: &Path, _fields: &mut BTreeMap<String, Expr>) -> Result<(), Failure> {
+        Ok(())
+    }
 
     /// Makes the fields that are compared from the fields that the author wrote. Pure.
-    fn expand(&self, fields: Data) -> Result<Data, Failure>;
+    fn expand(&self, fields: Data) -> Result<Data, Failure> {
+        Ok(fields)
+    }
 
     /// What an author would want to know of expanded fields that can be applied. Pure.
     fn remarks(&self, _: &Data) -> Vec<String> {
@@ -159,7 +163,9 @@ pub trait Provider: Send + Sync {
     }
 
     /// The predicted outputs of one that doesn't exist yet. Pure.
-    fn predict(&self, prediction: &Prediction<'_>) -> BTreeMap<String, Data>;
+    fn predict(&self, _prediction: &Prediction<'_>) -> BTreeMap<String, Data> {
+        BTreeMap::new()
+    }
 
     /// Everything of this kind behind a binding, by as few calls as can be; it must hold the wanted
     /// ones if they exist, and may hold others. Of kinds that are found again by a tag or a token, a

@@ -69,7 +69,8 @@ impl Prediction<'_> {
 
 /// How resources of a kind are brought to what the stack says.
 ///
-/// None of these waits for readiness or retries: the engine does, with limits of its own.
+/// None of these waits for readiness or retries: the engine does, with limits of its own. Only
+/// [`Reconcile::follow`] takes its time, after the changing call.
 pub trait Reconcile: Resource {
     type Cloud: Connect;
 

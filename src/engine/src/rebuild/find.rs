@@ -65,8 +65,8 @@ impl Finder {
             Identity::Tag | Identity::Token => self.by_marks(search).await?,
             Identity::Name(_) | Identity::Key => self.by_name(search).await?,
         };
-        // Intents are UUIDs of version 7, which sort by time.
-        found.sort_by(|a, b| intent(&b.seen).cmp(intent(&a.seen)));
+        // Intents are UUIDs of version 7, which sort by time; of those that tell none, the last generation is present.
+        found.sort_by(|a, b| (intent(&b.seen), b.generation).cmp(&(intent(&a.seen), a.generation)));
         for owner in found.iter().filter_map(|found| found.seen.owner.as_ref()) {
             self.lineages.entry(owner.lineage.clone()).or_insert(owner.address);
         }
@@ -129,8 +129,8 @@ impl Finder {
             _ => LONGEST_NAME,
         };
         let own_name = matches!(search.inputs.get("name"), Some(Data::Text(_)));
-        let by_key = search.schema().identity == Identity::Key;
-        let generations = if own_name || by_key { 1 } else { GENERATIONS };
+        // A key may hold the name too.
+        let generations = if own_name { 1 } else { GENERATIONS };
         let mut found: Vec<Candidate> = vec![];
         for address in &search.addresses {
             for generation in 0..generations {

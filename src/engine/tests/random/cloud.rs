@@ -6,7 +6,6 @@ use formwork_engine::*;
 use futures::future::BoxFuture;
 use std::{
     collections::BTreeMap,
-    path::Path,
     sync::{Arc, Mutex},
 };
 use tokio::sync::Notify;
@@ -277,14 +276,6 @@ impl Kind {
 impl Provider for Kind {
     fn schema(&self) -> &'static Schema {
         self.schema
-    }
-
-    fn embed(&self, _: &Path, _: &mut BTreeMap<String, Expr>) -> Result<(), Failure> {
-        Ok(())
-    }
-
-    fn expand(&self, fields: Data) -> Result<Data, Failure> {
-        Ok(fields)
     }
 
     fn predict(&self, prediction: &Prediction<'_>) -> BTreeMap<String, Data> {

@@ -9,7 +9,6 @@ use futures::future::BoxFuture;
 use serde_json::Value as Json;
 use std::{
     collections::{BTreeMap, VecDeque},
-    path::Path,
     sync::{Arc, Mutex},
 };
 
@@ -413,18 +412,6 @@ impl Kind {
 impl Provider for Kind {
     fn schema(&self) -> &'static Schema {
         self.schema
-    }
-
-    fn embed(&self, _: &Path, _: &mut BTreeMap<String, Expr>) -> Result<(), Failure> {
-        Ok(())
-    }
-
-    fn expand(&self, fields: Data) -> Result<Data, Failure> {
-        Ok(fields)
-    }
-
-    fn predict(&self, _: &Prediction<'_>) -> BTreeMap<String, Data> {
-        BTreeMap::new()
     }
 
     fn list<'a>(

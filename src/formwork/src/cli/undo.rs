@@ -118,6 +118,10 @@ pub(crate) async fn hopeless(
         return Ok(None);
     }
     let (mut state, mut ended) = (outcome.state.clone(), Ended::RolledBack);
+    // What failed beside it isn't undone, and isn't hidden.
+    if outcome.failed.len() > hopeless.len() {
+        ended = Ended::Failed;
+    }
     for address in hopeless {
         let inputs = rollback::last_good(registry, &state, address).await?;
         let plan = match inputs {

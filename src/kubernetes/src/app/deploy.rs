@@ -229,18 +229,7 @@ mod tests {
     }
 
     fn revision(number: u64, status: Status, images: &[(&str, &str)]) -> Revision {
-        Revision {
-            number,
-            status,
-            release: String::new(),
-            restores: None,
-            commit: None,
-            author: None,
-            time: String::new(),
-            schema: None,
-            images: BTreeMap::new(),
-            inputs: objects(images),
-        }
+        Revision::of(number, status, objects(images))
     }
 
     #[test]
@@ -263,6 +252,21 @@ mod tests {
         // Going back is a change of what the bad one changed.
         let back = [first(), revision(2, bad(), &two), revision(3, Status::Deploying, &one)];
         check(&back, &one, &["server"]);
+    }
+
+    #[test]
+    fn what_an_app_does_not_say_is_as_by_default() {
+        let of = |rollout: Json| tolerance(&Data::from_json(&json!({"rollout": rollout})));
+        assert_eq!(of(Json::Null).unwrap(), Tolerance::default());
+        let said = of(json!({"patience": 20, "allowed_failures": 3, "credentials": ["server"]}));
+        let expected = Tolerance {
+            patience: Duration::from_secs(20),
+            allowed_failures: 3,
+            credentials: ["server".to_owned()].into(),
+            ..Tolerance::default()
+        };
+        assert_eq!(said.unwrap(), expected);
+        assert!(of(json!({"patience": "long"})).is_err());
     }
 
     #[test]

@@ -86,7 +86,6 @@ fn all<'a>(values: impl Iterator<Item = &'a mut Json>, todays: &[SecretRef]) -> 
 mod tests {
     use super::*;
     use crate::release::Status;
-    use std::collections::BTreeMap;
 
     fn inputs(image: &str, version: &str, commit: &str) -> Data {
         let secret = json!({"$secret": [
@@ -108,26 +107,11 @@ mod tests {
         render::expand(fields).unwrap()
     }
 
-    fn revision(inputs: Data) -> Revision {
-        Revision {
-            number: 3,
-            status: Status::Good,
-            release: String::new(),
-            restores: None,
-            commit: None,
-            author: None,
-            time: String::new(),
-            schema: None,
-            images: BTreeMap::new(),
-            inputs,
-        }
-    }
-
     #[test]
     fn the_whole_set_comes_back_with_todays_secrets() {
         let old = inputs("r/server:1", "1", "old");
         let check = |current: &Data, expected: &Data| {
-            let restored = restored(&revision(old.clone()), current).unwrap();
+            let restored = restored(&Revision::of(3, Status::Good, old.clone()), current).unwrap();
             assert_eq!(restored.get("objects"), expected.get("objects"));
             assert_eq!(restored.get("restores"), Some(&Data::Number(3.into())));
             assert_eq!(restored.get("commit"), old.get("commit"));

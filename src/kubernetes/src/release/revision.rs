@@ -264,6 +264,25 @@ fn has_secret_text(object: &Data) -> bool {
     is_secret && data.is_some_and(|data| data.values().any(is_text))
 }
 
+#[cfg(test)]
+impl Revision {
+    /// One that says nothing but this.
+    pub(crate) fn of(number: u64, status: Status, inputs: Data) -> Self {
+        Self {
+            number,
+            status,
+            release: String::new(),
+            restores: None,
+            commit: None,
+            author: None,
+            time: String::new(),
+            schema: None,
+            images: BTreeMap::new(),
+            inputs,
+        }
+    }
+}
+
 /// What differs between the sets of two revisions, as a plan says it: `before` is of the first.
 ///
 /// Paths are `objects["Deployment/shop/server"].spec.replicas`.

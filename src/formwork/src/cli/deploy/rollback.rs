@@ -21,7 +21,7 @@ pub(in crate::cli) fn command() -> Command {
              Without --to, it is the newest one that was good and isn't the present set. Secrets keep the versions \
              that they have today, and a release that doesn't work with the database's schema is refused. The stack \
              still says what it said: the next plan shows the difference.\n\n\
-             Exit code: 0 it is back and up, 1 an error.",
+             Exit code: 0 it is back and up, 1 an error, 3 it was hopeless as well, and what was good last is back.",
         )
         .args([stack_argument(), app_argument(), arguments::yes(), arguments::parallelism()])
         .arg(hold::argument(LOCK_TIMEOUT))

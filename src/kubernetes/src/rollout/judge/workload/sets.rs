@@ -20,11 +20,8 @@ pub fn stateful<'a>(
     world: &World,
     owned: &Owned<'a>,
 ) -> Workload<'a> {
-    if text(object, &["spec", "updateStrategy", "type"]) == "OnDelete" {
-        return Workload::new(Standing::Up(Some(ON_DELETE.into())));
-    }
-    if let Some(unseen) = unseen(object, target) {
-        return unseen;
+    if let Some(workload) = not_rolling(object, target) {
+        return workload;
     }
     let desired = replicas(object);
     let partition = number(object, &["spec", "updateStrategy", "rollingUpdate", "partition"]);
@@ -62,11 +59,8 @@ pub fn daemon<'a>(
     world: &World,
     owned: &Owned<'a>,
 ) -> Workload<'a> {
-    if text(object, &["spec", "updateStrategy", "type"]) == "OnDelete" {
-        return Workload::new(Standing::Up(Some(ON_DELETE.into())));
-    }
-    if let Some(unseen) = unseen(object, target) {
-        return unseen;
+    if let Some(workload) = not_rolling(object, target) {
+        return workload;
     }
     let revisions = owned.revisions.get(uid(object)).into_iter().flatten();
     let Some(newest) = revisions.max_by_key(|revision| number(revision, &["revision"])) else {
@@ -94,6 +88,14 @@ pub fn daemon<'a>(
         deadline: Some(0),
         replaces: true,
         unproved: false,
+    }
+}
+
+/// What isn't looked at any closer: nobody replaces its pods, or the change isn't seen yet.
+fn not_rolling<'a>(object: &Json, target: &Target) -> Option<Workload<'a>> {
+    match text(object, &["spec", "updateStrategy", "type"]) {
+        "OnDelete" => Some(Workload::new(Standing::Up(Some(ON_DELETE.into())))),
+        _ => unseen(object, target),
     }
 }
 
