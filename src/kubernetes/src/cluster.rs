@@ -88,6 +88,8 @@ pub struct Connection {
     pub(crate) leases: Sightings,
     /// What applies changed, until it is followed.
     pub(crate) touched: Touched,
+    /// For what is applied while a deploy is followed.
+    pub(crate) secrets: Secrets,
 }
 
 enum Login {
@@ -104,7 +106,11 @@ struct Session {
 impl Connect for Connection {
     type Setup = Arc<dyn ClusterTokens>;
 
-    async fn connect(setup: &Self::Setup, binding: &Data, _: &Secrets) -> Result<Self, Failure> {
+    async fn connect(
+        setup: &Self::Setup,
+        binding: &Data,
+        secrets: &Secrets,
+    ) -> Result<Self, Failure> {
         let cluster: Cluster = binding
             .parse()
             .map_err(|error| Failure::invalid(format!("the field `cluster` is bad: {error}")))?;
@@ -113,13 +119,17 @@ impl Connect for Connection {
                 let label = format!("EKS cluster {} ({})", cluster.name, cluster.endpoint);
                 (Login::Eks { cluster, tokens: setup.clone() }, label)
             }
-            (None, Some(file)) => return Self::of_file(file).await,
+            (None, Some(file)) => {
+                let connection = Self::of_file(file).await?;
+                return Ok(Self { secrets: secrets.clone(), ..connection });
+            }
             _ => {
                 return Err(Failure::invalid("a cluster is either `eks` or `kubeconfig`")
                     .hint("give one of them: kube::Cluster::new().eks(..)"));
             }
         };
-        Self::new(login, label).await
+        let connection = Self::new(login, label).await?;
+        Ok(Self { secrets: secrets.clone(), ..connection })
     }
 }
 
@@ -134,6 +144,7 @@ impl Connection {
             kinds: Mutex::default(),
             leases: Sightings::default(),
             touched: Touched::default(),
+            secrets: Secrets::default(),
         };
         connection.client().await?;
         Ok(connection)

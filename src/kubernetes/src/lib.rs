@@ -9,7 +9,9 @@ pub mod release;
 pub mod rollout;
 
 pub use api::{FIELD_MANAGER, MAX_PAGES, PAGE, PARALLEL_CALLS};
-pub use app::{App, AppObserved, AppOutputs, AppOutputsRefs, Manifest, RELEASED, Rollout, back_to};
+pub use app::{
+    App, AppObserved, AppOutputs, AppOutputsRefs, Check, Manifest, RELEASED, Rollout, back_to,
+};
 pub use cluster::{
     CONNECT_TIMEOUT, Cluster, ClusterTokens, Connection, Eks, KubeconfigFile, READ_TIMEOUT,
     TOKEN_MARGIN, Token, openapi,

@@ -1,12 +1,15 @@
 //! Following a deploy of an App to its verdict, and what to go back to where that is bad.
 
-use super::observe;
+use super::{
+    App, apply, observe, smoke,
+    steps::{self, Step},
+};
 use crate::{
     cluster::Connection,
     release::{self, Holder, Lease, Revision, Status},
     rollout::{self, Reason, Target, Tolerance, Verdict, WorkloadKind},
 };
-use formwork_engine::{Data, Failure, Followed, Nested, Part, Progress, Subject};
+use formwork_engine::{Data, Failure, FailureKind, Followed, Nested, Part, Progress, Subject};
 use serde::{Deserialize, Serialize};
 use serde_json::Value as Json;
 use std::{
@@ -49,66 +52,197 @@ impl Rollout {
     }
 }
 
-/// Follows what the last apply changed, and writes down what became of its revision.
+/// Rounds of migrations: a Job that somebody makes anew while it is waited for is waited for again.
+const ROUNDS: usize = 3;
+
+/// Carries a deploy to its end, and writes down what became of its revision.
 ///
-/// A bad one ends with the evidence of it. What isn't to be waited for is not followed, and its revision stays
-/// one of which nobody knows.
+/// Migrations first, and the rest of the apply after them; then the rollout of what the apply changed, the Jobs
+/// that come after it, and the smoke checks. A bad one ends with the evidence of it. What isn't to be waited for
+/// is not followed further than its migrations, and its revision stays one of which nobody knows.
 pub async fn follow(
     cluster: &Connection,
     subject: &Subject,
     tell: &(dyn Fn(Progress) + Send + Sync),
 ) -> Result<Followed, Failure> {
-    if subject.inputs.get("wait") == Some(&Data::Bool(false)) {
+    let wanted = observe::wanted(&subject.inputs);
+    let waits = subject.inputs.get("wait") != Some(&Data::Bool(false));
+    if !waits && steps::names(&wanted, Step::Before).is_empty() {
         return Ok(Followed::Ready);
     }
+    let namespace = observe::namespace(subject)?;
+    let tolerance = tolerance(&subject.inputs)?;
+    let deploy = Deploy { cluster, subject, namespace, wanted, tolerance, tell };
     let lease = Lease::acquire(cluster, subject, Holder::this_run()).await?;
-    let followed = lease.during(follow_held(cluster, subject, tell)).await;
+    let followed = lease.during(deploy.carry_on(waits)).await;
     lease.release().await;
     followed
 }
 
-async fn follow_held(
-    cluster: &Connection,
-    subject: &Subject,
-    tell: &(dyn Fn(Progress) + Send + Sync),
-) -> Result<Followed, Failure> {
-    let namespace = observe::namespace(subject)?;
-    let revisions = release::history(cluster, subject).await?;
-    let targets = targets(cluster, subject, &revisions).await?;
-    let tolerance = tolerance(&subject.inputs)?;
-    let tell_of = |progress| tell(told(progress));
-    let verdict = rollout::follow(cluster, namespace, &targets, &tolerance, &tell_of).await?;
-    let (newest, before) = match revisions.as_slice() {
-        [.., before, newest] => (Some(newest), Some(before)),
-        [newest] => (Some(newest), None),
-        [] => (None, None),
-    };
-    let settle = async |revision: Option<&Revision>, status: Status| match revision {
-        Some(revision) => release::settle(cluster, subject, revision.number, &status).await,
-        None => Ok(()),
-    };
-    match verdict {
-        Verdict::Healthy { notes } => {
-            notes.into_iter().for_each(|note| tell(said(note)));
-            settle(newest, Status::Good).await?;
-            if let Some(status) = newest.and_then(|newest| undone(newest, before?)) {
-                settle(before, status).await?;
+/// A deploy on its way.
+struct Deploy<'a> {
+    cluster: &'a Connection,
+    subject: &'a Subject,
+    namespace: &'a str,
+    wanted: BTreeMap<String, Json>,
+    tolerance: Tolerance,
+    tell: &'a (dyn Fn(Progress) + Send + Sync),
+}
+
+/// Why a deploy is hopeless, and what was seen of it.
+struct Bad {
+    why: String,
+    evidence: String,
+}
+
+/// How a part of a deploy ended.
+type Ended = Result<(), Bad>;
+
+impl Deploy<'_> {
+    async fn carry_on(&self, waits: bool) -> Result<Followed, Failure> {
+        let revisions = release::history(self.cluster, self.subject).await?;
+        let newest = revisions.last();
+        match self.parts(waits, &revisions).await? {
+            Ok(()) if !waits => Ok(Followed::Ready),
+            Ok(()) => {
+                self.settle(newest, Status::Good).await?;
+                if let [.., before, newest] = revisions.as_slice()
+                    && let Some(status) = undone(newest, before)
+                {
+                    self.settle(Some(before), status).await?;
+                }
+                Ok(Followed::Ready)
             }
-            Ok(Followed::Ready)
+            Err(Bad { why, evidence }) => {
+                self.settle(newest, Status::Bad(why.clone())).await?;
+                Ok(Followed::Hopeless { why, evidence })
+            }
         }
-        Verdict::Bad { reasons } => {
-            let evidence = rollout::evidence(cluster, namespace, &reasons).await;
-            let why = why(&reasons);
-            settle(newest, Status::Bad(why.clone())).await?;
-            Ok(Followed::Hopeless { why, evidence: evidence.to_string() })
+    }
+
+    /// The parts of a deploy, in order; a bad one ends it.
+    async fn parts(&self, waits: bool, revisions: &[Revision]) -> Result<Ended, Failure> {
+        let newest = revisions.last();
+        if let Err(bad) = self.migrations(newest).await? {
+            return Ok(Err(bad));
         }
-        Verdict::Superseded { by } => {
-            settle(newest, Status::Superseded).await?;
-            let by: Vec<String> =
-                by.into_iter().map(|by| format!("{}: {}", by.object, by.message)).collect();
-            Err(Failure::invalid(format!("somebody changed it in the middle: {}", by.join("; ")))
+        if !waits {
+            return Ok(Ok(()));
+        }
+        let targets = self.targets(revisions).await?;
+        if let Err(bad) = self.judged(&targets, newest).await? {
+            return Ok(Err(bad));
+        }
+        if let Err(bad) = self.jobs_after(newest).await? {
+            return Ok(Err(bad));
+        }
+        self.checks().await
+    }
+
+    async fn settle(&self, revision: Option<&Revision>, status: Status) -> Result<(), Failure> {
+        match revision {
+            Some(revision) => {
+                release::settle(self.cluster, self.subject, revision.number, &status).await
+            }
+            None => Ok(()),
+        }
+    }
+
+    /// Waits for the migrations that the apply ended with, and applies the rest after them.
+    async fn migrations(&self, newest: Option<&Revision>) -> Result<Ended, Failure> {
+        let names = steps::names(&self.wanted, Step::Before);
+        for _ in 0..ROUNDS {
+            let address = self.subject.owner.address;
+            let is_meant = |target: &Target| steps::is_among(target, &names);
+            let open = self.cluster.touched.take_those(address, is_meant);
+            if open.is_empty() {
+                return Ok(Ok(()));
+            }
+            if let Err(bad) = self.judged(&open, newest).await? {
+                return Ok(Err(bad));
+            }
+            let want = self.want()?;
+            apply::rest(self.cluster, self.subject, &want, &self.cluster.secrets).await?;
+        }
+        Err(Failure::service(format!("Job {} is made anew again and again", names.join(", ")))
+            .hint("somebody else deletes or changes it: look who, then deploy again"))
+    }
+
+    fn want(&self) -> Result<App, Failure> {
+        let bad = |error| Failure::invalid(format!("the fields don't make an App: {error}"));
+        self.subject.inputs.parse().map_err(bad)
+    }
+
+    /// Runs the Jobs that come after the rollout.
+    async fn jobs_after(&self, newest: Option<&Revision>) -> Result<Ended, Failure> {
+        let want = self.want()?;
+        let applied = apply::after(self.cluster, self.subject, &want, &self.cluster.secrets).await;
+        match applied {
+            Ok(jobs) => self.judged(&jobs, newest).await,
+            // What can't be run can't say that it is well.
+            Err(failure) if matches!(failure.kind, FailureKind::Invalid | FailureKind::Denied) => {
+                let hint = failure.hint.as_deref().unwrap_or_default();
+                let evidence = format!("== {failure}\n{hint}\n");
+                Ok(Err(Bad { why: failure.message, evidence }))
+            }
+            Err(failure) => Err(failure),
+        }
+    }
+
+    /// Asks at the public addresses.
+    async fn checks(&self) -> Result<Ended, Failure> {
+        let missed = smoke::run(&smoke::of(&self.subject.inputs)?, self.tell).await;
+        if missed.is_empty() {
+            return Ok(Ok(()));
+        }
+        let evidence = missed.iter().map(smoke::Missed::to_string).collect();
+        Ok(Err(Bad { why: named(missed.iter().map(smoke::Missed::why)), evidence }))
+    }
+
+    /// Follows workloads to their verdict; one that somebody changed meanwhile is a failure.
+    async fn judged(
+        &self,
+        targets: &[Target],
+        newest: Option<&Revision>,
+    ) -> Result<Ended, Failure> {
+        let Self { cluster, namespace, tolerance, .. } = self;
+        let tell_of = |progress| (self.tell)(told(progress));
+        match rollout::follow(cluster, namespace, targets, tolerance, &tell_of).await? {
+            Verdict::Healthy { notes } => {
+                notes.into_iter().for_each(|note| (self.tell)(said(note)));
+                Ok(Ok(()))
+            }
+            Verdict::Bad { reasons } => {
+                let evidence = rollout::evidence(cluster, namespace, &reasons).await.to_string();
+                Ok(Err(Bad { why: named(reasons.iter().map(Reason::to_string)), evidence }))
+            }
+            Verdict::Superseded { by } => {
+                self.settle(newest, Status::Superseded).await?;
+                let by: Vec<String> =
+                    by.into_iter().map(|by| format!("{}: {}", by.object, by.message)).collect();
+                Err(Failure::invalid(format!(
+                    "somebody changed it in the middle: {}",
+                    by.join("; ")
+                ))
                 .hint("it is their change that would be judged: look at it, then deploy again"))
+            }
         }
+    }
+
+    /// The workloads that this deploy changed: those that the apply before touched, and those that aren't as in
+    /// all revisions since the last good one, where an apply was cut off. Jobs that are steps have their own time.
+    async fn targets(&self, revisions: &[Revision]) -> Result<Vec<Target>, Failure> {
+        let touched = self.cluster.touched.take(self.subject.owner.address);
+        let names: BTreeSet<(WorkloadKind, String)> =
+            touched.iter().map(|target| (target.kind, target.name.clone())).collect();
+        let changed = changed(&self.wanted, revisions);
+        let live = observe::objects(self.cluster, self.subject).await?;
+        let rest = changed.into_iter().filter_map(|key| Target::of(live.get(key)?));
+        let rest = rest.filter(|target| !names.contains(&(target.kind, target.name.clone())));
+        let steps =
+            [Step::Before, Step::After].map(|step| steps::names(&self.wanted, step)).concat();
+        let all = touched.into_iter().chain(rest);
+        Ok(all.filter(|target| !steps::is_among(target, &steps)).collect())
     }
 }
 
@@ -118,24 +252,6 @@ fn undone(newest: &Revision, before: &Revision) -> Option<Status> {
         (Status::Bad(reason), Some(to)) => Some(Status::RolledBack { to, reason: reason.clone() }),
         _ => None,
     }
-}
-
-/// The workloads that this deploy changed: those that the apply before touched, and those that aren't as in all
-/// revisions since the last good one, where an apply was cut off.
-async fn targets(
-    cluster: &Connection,
-    subject: &Subject,
-    revisions: &[Revision],
-) -> Result<Vec<Target>, Failure> {
-    let wanted = observe::wanted(&subject.inputs);
-    let touched = cluster.touched.take(subject.owner.address);
-    let names: BTreeSet<(WorkloadKind, String)> =
-        touched.iter().map(|target| (target.kind, target.name.clone())).collect();
-    let changed = changed(&wanted, revisions);
-    let live = observe::objects(cluster, subject).await?;
-    let rest = changed.into_iter().filter_map(|key| Target::of(live.get(key)?));
-    let rest = rest.filter(|target| !names.contains(&(target.kind, target.name.clone())));
-    Ok(touched.into_iter().chain(rest).collect())
 }
 
 /// The keys of objects that differ from what one of the revisions since the last good one had.
@@ -207,9 +323,11 @@ fn said(message: String) -> Progress {
     Progress { parts: vec![], message: Some(message) }
 }
 
-fn why(reasons: &[Reason]) -> String {
-    let named: Vec<String> = reasons.iter().take(NAMED).map(Reason::to_string).collect();
-    match reasons.len().saturating_sub(NAMED) {
+/// The first reasons by name, and how many more there are.
+fn named(reasons: impl ExactSizeIterator<Item = String>) -> String {
+    let more = reasons.len().saturating_sub(NAMED);
+    let named: Vec<String> = reasons.take(NAMED).collect();
+    match more {
         0 => named.join("; "),
         more => format!("{}; and {more} more", named.join("; ")),
     }

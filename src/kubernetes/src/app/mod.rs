@@ -24,10 +24,13 @@ mod order;
 mod overlay;
 mod quantity;
 pub(crate) mod render;
+mod smoke;
 mod status;
+pub(crate) mod steps;
 
 pub use deploy::{Rollout, back_to};
 pub use manifest::Manifest;
+pub use smoke::Check;
 
 use crate::{
     api::side_by_side,
@@ -104,12 +107,17 @@ pub struct App {
     #[source]
     #[secret]
     pub secrets: Option<BTreeMap<String, Secret>>,
-    /// Whether the App is ready only once its workloads are rolled out. By default it is.
+    /// Whether the App is ready only once its workloads are rolled out. By default it is. A migration, which is
+    /// a Job with the annotation `formwork/step: before`, is waited for all the same.
     #[source]
     pub wait: Option<bool>,
     /// How much of a rollout may go wrong, for how long.
     #[source]
     pub rollout: Option<Rollout>,
+    /// What has to be answered well once the rollout is healthy, at public addresses; at most 20. One that isn't
+    /// makes the release a bad one. None are run where `wait` is false.
+    #[source]
+    pub checks: Option<Vec<Check>>,
     /// What is done about a field that another manager (`kubectl`, an autoscaler) holds with another value:
     /// `"take"`, the default, gives it the wanted one, as a plan shows; `"leave"` leaves it to them and shows no
     /// drift; `"refuse"` applies nothing and names them.
@@ -206,7 +214,7 @@ impl Reconcile for App {
         want: Self,
         secrets: &Secrets,
     ) -> Result<String, Failure> {
-        apply::apply(cloud, subject, want, secrets).await
+        apply::apply(cloud, subject, &want, secrets).await
     }
 
     async fn update(
@@ -215,7 +223,7 @@ impl Reconcile for App {
         change: Change<'_, Self>,
     ) -> Result<(), Failure> {
         let secrets = change.secrets;
-        apply::apply(cloud, subject, change.want, secrets).await.map(drop)
+        apply::apply(cloud, subject, &change.want, secrets).await.map(drop)
     }
 
     const FOLLOWS: bool = true;

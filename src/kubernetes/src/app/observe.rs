@@ -30,6 +30,13 @@ impl Live {
         self.namespace.is_none() && self.record.is_none() && self.objects.is_empty()
     }
 
+    /// What is there of a wanted object, unless it is on its way out.
+    pub fn self_of(&self, wanted: &Json) -> Option<&(Served, Json)> {
+        let id = |object: &Json| (text(object, &["kind"]).to_owned(), name(object).to_owned());
+        let wanted = id(wanted);
+        self.objects.iter().find(|(_, object)| !is_going(object) && id(object) == wanted)
+    }
+
     pub fn parsed_record(&self) -> Record {
         self.record.as_ref().map(Record::parse).unwrap_or_default()
     }

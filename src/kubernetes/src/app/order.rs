@@ -35,6 +35,8 @@ const LAST: &[&str] = &[
 pub const NAMESPACES: usize = 0;
 /// The step of custom resource definitions: what they define exists only after it.
 pub const DEFINITIONS: usize = 1;
+/// The step of what configures pods: all before it, and it too, is there for a migration.
+pub const CONFIGURATION: usize = 3;
 /// The number of steps.
 pub const ALL: usize = STEPS.len() + 2;
 
@@ -66,5 +68,7 @@ mod tests {
         assert!(order.iter().all(|kind| step(kind) < ALL));
         assert_eq!(step("CustomResourceDefinition"), DEFINITIONS);
         assert_eq!(step("Namespace"), NAMESPACES);
+        assert_eq!(step("Secret"), CONFIGURATION);
+        assert!(step("Service") > CONFIGURATION, "traffic would be moved before a migration");
     }
 }

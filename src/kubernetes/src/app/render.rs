@@ -7,6 +7,7 @@ use super::{
     inspect, key,
     manifest::stringless,
     overlay::{ABOVE, Files},
+    smoke, steps,
 };
 use crate::{
     api::{at, name, text, title},
@@ -55,6 +56,7 @@ const FRAME: &[&str] = &[
 pub fn expand(fields: Data) -> Result<Data, Failure> {
     Conflicts::of(&fields)?;
     check_kept(&fields)?;
+    smoke::refuse(&fields)?;
     let objects = match read(&fields)? {
         Err(unknown) => Data::Unknown(unknown),
         Ok((frame, filling)) => render(&frame, &filling)?,
@@ -187,6 +189,7 @@ fn render(frame: &Frame, filling: &Filling) -> Result<Data, Failure> {
     let mut out = BTreeMap::new();
     for object in &objects {
         check_place(object, &frame.namespace)?;
+        steps::refuse(object)?;
         let key = key::of(object);
         if out.insert(key.clone(), holes.fill(object)?).is_some() {
             return Err(Failure::invalid(format!("two objects have the key `{key}`"))

@@ -99,13 +99,18 @@ fn daemon_set(object: &Json) -> Progress {
 }
 
 fn job(object: &Json) -> Progress {
-    if let Some(condition) = condition(object, "Failed", "True") {
-        return Progress::Failed(text(condition, &["message"]).to_owned());
-    }
-    match condition(object, "Complete", "True") {
-        Some(_) => Progress::Done,
+    match job_end(object) {
+        Some(Ok(())) => Progress::Done,
+        Some(Err(why)) => Progress::Failed(why.to_owned()),
         None => Progress::Waiting("still runs".into()),
     }
+}
+
+/// How a Job ended, as an error why it failed; `None` while it hasn't ended.
+pub fn job_end(job: &Json) -> Option<Result<(), &str>> {
+    let ended = |kind| condition(job, kind, "True");
+    let failed = ended("Failed").map(|condition| Err(text(condition, &["message"])));
+    failed.or_else(|| ended("Complete").map(|_| Ok(())))
 }
 
 #[cfg(test)]

@@ -1,7 +1,7 @@
 //! Putting a revision back: its whole set, but never a secret that was rotated since.
 
 use super::Revision;
-use crate::app::render;
+use crate::app::{render, steps};
 use formwork_engine::{Data, Failure, SecretPart, SecretRef};
 use serde_json::{Value as Json, json};
 
@@ -11,7 +11,8 @@ const TODAYS: &[&str] =
 
 /// The inputs that put a revision back, as an update of the App from `current` inputs.
 ///
-/// All of the revision is in them, configuration included, and that they restore it. A secret that has another
+/// All of the revision is in them, configuration included, and that they restore it; its migrations alone are
+/// today's, and aren't run. A secret that has another
 /// version by now keeps that one: the old text may be of no use any more, and somebody had a reason to change it.
 pub fn restored(revision: &Revision, current: &Data) -> Result<Data, Failure> {
     let mut fields = revision.inputs.clone().into_map();
@@ -26,14 +27,16 @@ pub fn restored(revision: &Revision, current: &Data) -> Result<Data, Failure> {
         fields.insert("author".into(), author.clone());
     }
     let todays = references(current.get("secrets"));
-    let Some(secrets) = fields.get("secrets") else { return Ok(Data::Map(fields)) };
-    let mut moved = secrets.to_json();
-    if !move_on(&mut moved, &todays) {
-        return Ok(Data::Map(fields));
+    let mut moved = fields.get("secrets").map(Data::to_json);
+    if let Some(moved) = moved.as_mut()
+        && move_on(moved, &todays)
+    {
+        // The objects are made anew: another version is another name of the generated Secret, which others refer to.
+        fields.insert("secrets".into(), Data::from_json(moved));
+        fields = render::expand(Data::Map(fields))?.into_map();
     }
-    fields.insert("secrets".into(), Data::from_json(&moved));
-    // Another version is another name of the generated Secret, which others refer to.
-    render::expand(Data::Map(fields))
+    steps::keep_migrations(&mut fields, current);
+    Ok(Data::Map(fields))
 }
 
 /// Every reference to a stored secret in a value.

@@ -285,7 +285,7 @@ impl fmt::Display for Exhibit {
 }
 
 /// A line without control characters: a container's output doesn't get to move the reader's cursor.
-fn printable(line: &str) -> String {
+pub fn printable(line: &str) -> String {
     let kept = |c: &char| !c.is_control() || *c == '\t';
     line.chars().filter(kept).collect()
 }

@@ -12,6 +12,7 @@ mod target;
 mod verdict;
 mod world;
 
+pub(crate) use evidence::printable;
 pub use evidence::{Evidence, Exhibit, Log, evidence};
 pub use follow::{MAX_AWAY, follow};
 pub use judge::MAX_FOLLOWED;

@@ -107,6 +107,15 @@ impl Touched {
         self.all().remove(&app).unwrap_or_default()
     }
 
+    /// Those of an App that are meant; the others stay.
+    pub fn take_those(&self, app: Address, meant: impl Fn(&Target) -> bool) -> Vec<Target> {
+        let mut all = self.all();
+        let of_app = all.get_mut(&app);
+        of_app
+            .map(|targets| targets.extract_if(.., |target| meant(target)).collect())
+            .unwrap_or_default()
+    }
+
     fn all(&self) -> MutexGuard<'_, HashMap<Address, Vec<Target>>> {
         // A panic can't leave it half changed: each change is one call.
         self.0.lock().unwrap_or_else(PoisonError::into_inner)

@@ -2,9 +2,9 @@
 #![allow(dead_code, reason = "each test root uses a part of it")]
 
 use formwork_engine::{
-    apply::{self, Outcome, Patience, Quiet},
+    apply::{self, Outcome, Patience, Quiet, Reporter},
     plan::Plan,
-    session,
+    rollback, session,
     state::Store,
     *,
 };
@@ -167,6 +167,11 @@ impl<'a> World<'a> {
     }
 
     pub async fn try_apply(&self, graph: &Graph) -> Outcome {
+        self.try_apply_told(graph, &Quiet).await
+    }
+
+    /// Applies, and says to the reporter what happens.
+    pub async fn try_apply_told(&self, graph: &Graph, reporter: &dyn Reporter) -> Outcome {
         let patience = Patience { ready: Duration::from_secs(90), ..Patience::default() };
         let held =
             session::hold(&self.registry, &self.store, &graph.stack, &patience).await.unwrap();
@@ -184,11 +189,29 @@ impl<'a> World<'a> {
             parallelism: 4,
             consent: plan.needs_consent().collect(),
             patience,
-            reporter: &Quiet,
+            reporter,
             hold: &held.hold,
             stop: &AtomicBool::new(false),
         };
         apply::apply(&plan, held.state, &self.registry, &self.store, &options).await.unwrap()
+    }
+
+    /// Brings the App back to what was good last, as the command line does after a hopeless deploy.
+    pub async fn go_back(&self, stack: &str) -> Outcome {
+        let patience = Patience { ready: Duration::from_secs(90), ..Patience::default() };
+        let held = session::hold(&self.registry, &self.store, stack, &patience).await.unwrap();
+        let address = *held.state.resources.keys().next().unwrap();
+        let options = apply::Options {
+            parallelism: 4,
+            consent: Default::default(),
+            patience,
+            reporter: &Quiet,
+            hold: &held.hold,
+            stop: &AtomicBool::new(false),
+        };
+        let back =
+            rollback::go_back(&self.registry, &self.store, held.state, address, &options).await;
+        back.unwrap().unwrap()
     }
 
     /// Applies; a second plan is empty.

@@ -5,7 +5,7 @@ use super::{
         conflict::Conflicts,
         immutable::{self, Dependents},
         key, manifest,
-        observe::{Live, is_going},
+        observe::Live,
     },
     Run,
 };
@@ -35,14 +35,16 @@ impl Run<'_> {
     pub(super) async fn check(&self, wanted: &[Json], live: &Live) -> Result<Checked, Failure> {
         let mut checked = Checked::default();
         let (mut changing, mut again) = (vec![], vec![]);
+        self.refuse_while_at_work(wanted, live)?;
         for object in wanted {
-            let same = |(_, o): &&(Served, Json)| {
-                !is_going(o)
-                    && (text(o, &["kind"]), name(o)) == (text(object, &["kind"]), name(object))
-            };
-            let Some((kind, there)) = live.objects.iter().find(same) else { continue };
+            let Some((kind, there)) = live.self_of(object) else { continue };
             let ours = manifest::observed(object, there, Conflicts::Take).0;
             let fixed = immutable::differences(object, &ours);
+            if self.is_to_run_again(object, there) {
+                again.push(self.try_next(kind, object));
+                checked.again.insert(key::full(object), (there.clone(), Dependents::Go));
+                continue;
+            }
             if fixed.is_empty() {
                 if ours != *object {
                     changing.push((kind, object));
@@ -108,7 +110,7 @@ impl Run<'_> {
     }
 
     /// Finds out whether the server would take the next self of an object, before the old one is deleted for it.
-    async fn try_next(&self, kind: &Served, object: &Json) -> Result<(), Failure> {
+    pub(super) async fn try_next(&self, kind: &Served, object: &Json) -> Result<(), Failure> {
         let mut next = self.prepared(kind, object).await?;
         next["metadata"]["name"] = TRIAL.into();
         match self.cluster.try_out(kind, self.namespace, &next, true).await {

@@ -3,8 +3,10 @@
 mod check;
 mod delete;
 mod prune;
+mod step;
 
 pub use delete::delete;
+pub use step::after;
 
 use super::{
     App, Manifest,
@@ -36,33 +38,47 @@ pub const ESTABLISH_PAUSE: Duration = Duration::from_millis(500);
 
 /// Applies everything wanted, then deletes what is ours and isn't wanted any more.
 ///
-/// Applying what is there already changes nothing, so a second try after a failure only does the rest.
+/// Applying what is there already changes nothing, so a second try after a failure only does the rest. Where a
+/// migration isn't through (`formwork/step: before`), it ends with that: [`super::deploy`] waits for it, then
+/// applies again. Jobs that come after the rollout are left to it as well.
 pub async fn apply(
     cluster: &Connection,
     subject: &Subject,
-    want: App,
+    want: &App,
     secrets: &Secrets,
 ) -> Result<String, Failure> {
-    let (owner, namespace) = (&subject.owner, want.namespace.as_str());
-    let conflicts = Conflicts::of(&subject.inputs)?;
-    let deletes_volumes = want.delete_volumes == Some(true);
+    brought(cluster, subject, want, secrets, Leased::Here).await
+}
+
+/// Applies what an apply left, under the lease that the caller holds.
+pub async fn rest(
+    cluster: &Connection,
+    subject: &Subject,
+    want: &App,
+    secrets: &Secrets,
+) -> Result<(), Failure> {
+    brought(cluster, subject, want, secrets, Leased::ByCaller).await.map(drop)
+}
+
+/// Whose the App's lease is.
+enum Leased {
+    Here,
+    ByCaller,
+}
+
+async fn brought(
+    cluster: &Connection,
+    subject: &Subject,
+    want: &App,
+    secrets: &Secrets,
+    leased: Leased,
+) -> Result<String, Failure> {
     // What can't be kept isn't begun.
     let draft = Draft::of(subject)?;
-    let objects = want.objects.unwrap_or_default();
-    let wanted: Vec<Json> = objects.into_values().map(|Manifest(object)| object).collect();
+    let wanted = objects(want);
     let kinds: BTreeSet<Gvk> = wanted.iter().map(Gvk::of).collect();
-    let live = observe::live(cluster, owner, namespace, &kinds).await?;
-    let workloads = live.objects.iter().filter_map(|(_, object)| Target::of(object));
-    let run = Run {
-        cluster,
-        owner,
-        namespace,
-        secrets,
-        conflicts,
-        deletes_volumes,
-        generations: workloads.map(|workload| (workload.uid, workload.generation)).collect(),
-        changed: AtomicBool::new(false),
-    };
+    let live = observe::live(cluster, &subject.owner, &want.namespace, &kinds).await?;
+    let run = Run::new(cluster, subject, want, secrets, &live)?;
     if let Some(going) = live.namespace.iter().chain(&live.record).find(|o| is_going(o)) {
         return Err(Failure::busy(format!("{} is being deleted", title(going))));
     }
@@ -72,12 +88,22 @@ pub async fn apply(
     if live.record.is_none() {
         run.anchor(&wanted, &kinds).await.map_err(|failure| run.so_far(failure))?;
     }
-    let lease = Lease::acquire(cluster, subject, Holder::this_run()).await?;
     let goal = Goal { subject, draft, wanted: &wanted, kinds: &kinds, live: &live, checked };
-    let done = lease.during(run.bring_about(goal)).await;
-    lease.release().await;
+    let done = match leased {
+        Leased::ByCaller => run.bring_about(goal).await,
+        Leased::Here => {
+            let lease = Lease::acquire(cluster, subject, Holder::this_run()).await?;
+            let done = lease.during(run.bring_about(goal)).await;
+            lease.release().await;
+            done
+        }
+    };
     done.map_err(|failure| run.so_far(failure))?;
     Ok(observe::id(run.owner, run.namespace))
+}
+
+fn objects(want: &App) -> Vec<Json> {
+    want.objects.iter().flatten().map(|(_, Manifest(object))| object.clone()).collect()
 }
 
 /// What an apply is to bring about, and from where.
@@ -98,13 +124,39 @@ struct Run<'a> {
     conflicts: Conflicts,
     /// Whether volumes may be deleted with their data.
     deletes_volumes: bool,
+    /// Whether an earlier revision is put back: then no migration is run.
+    restores: bool,
+    /// Whether the rollout is followed: then the Jobs that come after it are applied there.
+    followed: bool,
     /// The workloads' generations before, by uid.
     generations: BTreeMap<String, i64>,
     /// Whether anything was changed yet.
     changed: AtomicBool,
 }
 
-impl Run<'_> {
+impl<'a> Run<'a> {
+    fn new(
+        cluster: &'a Connection,
+        subject: &'a Subject,
+        want: &'a App,
+        secrets: &'a Secrets,
+        live: &Live,
+    ) -> Result<Self, Failure> {
+        let workloads = live.objects.iter().filter_map(|(_, object)| Target::of(object));
+        Ok(Self {
+            cluster,
+            owner: &subject.owner,
+            namespace: &want.namespace,
+            secrets,
+            conflicts: Conflicts::of(&subject.inputs)?,
+            deletes_volumes: want.delete_volumes == Some(true),
+            restores: want.restores.is_some(),
+            followed: want.wait != Some(false),
+            generations: workloads.map(|workload| (workload.uid, workload.generation)).collect(),
+            changed: AtomicBool::new(false),
+        })
+    }
+
     /// The record of an App that has none yet, in its namespace: by it everything else is found again.
     async fn anchor(&self, wanted: &[Json], kinds: &BTreeSet<Gvk>) -> Result<(), Failure> {
         let (intent, kinds) = (self.owner.intent.clone(), kinds.clone());
@@ -145,13 +197,16 @@ impl Run<'_> {
         };
         for step in 0..order::ALL {
             let of_step = wanted.iter().filter(|o| order::step(text(o, &["kind"])) == step);
-            let of_step: Vec<&Json> = of_step.collect();
+            let of_step: Vec<&Json> = of_step.filter(|object| !self.is_apart(object)).collect();
             side_by_side(of_step.iter().map(|object| self.apply(object, checked)).collect())
                 .await?;
             match step {
                 // From here on everything can be found by the record.
                 order::NAMESPACES => self.write(&record).await?,
                 order::DEFINITIONS => self.wait_until_served(&of_step).await?,
+                order::CONFIGURATION if !self.migrated(wanted, live, checked).await? => {
+                    return Ok(());
+                }
                 _ => {}
             }
         }
@@ -196,7 +251,7 @@ impl Run<'_> {
         side_by_side(checks.collect()).await.map(drop)
     }
 
-    async fn apply(&self, object: &Json, checked: &Checked) -> Result<(), Failure> {
+    async fn apply(&self, object: &Json, checked: &Checked) -> Result<Json, Failure> {
         let (kind, key) = (self.kind(object).await?, key::full(object));
         if let Some(old) = checked.again.get(&key) {
             self.make_way(&kind, old).await?;
@@ -215,7 +270,7 @@ impl Run<'_> {
             self.cluster.touched.add(self.owner.address, target);
         }
         self.changed.store(true, Ordering::SeqCst);
-        Ok(())
+        Ok(applied)
     }
 
     /// The kind as the cluster serves it.
