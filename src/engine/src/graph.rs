@@ -75,7 +75,7 @@ impl fmt::Display for Source {
 }
 
 /// Where a node was written, for messages.
-fn place(node: &Node) -> String {
+pub(crate) fn place(node: &Node) -> String {
     node.source.as_ref().map_or_else(|| "the graph file".to_owned(), Source::to_string)
 }
 
@@ -96,6 +96,10 @@ pub enum GraphError {
     Dangling { place: String, from: Address, to: Address },
     #[error("these resources depend on each other in a circle: {}", show_cycle(.0))]
     Cycle(Vec<Address>),
+    #[error("{place}: `{address}` is a canary of `{of}`, which is {what}")]
+    CanaryOf { place: String, address: Address, of: Address, what: &'static str },
+    #[error("{place}: `{from}` refers to `{to}`, a canary, which is there only for a while")]
+    CanaryNeeded { place: String, from: String, to: Address },
     #[error("{place}: `{address}` is of kind `{kind}`, which this program doesn't know")]
     UnknownKind { place: String, address: Address, kind: String },
     #[error("{place}: `{address}` ({kind}) has no field `{field}`")]
@@ -213,6 +217,7 @@ impl Graph {
                 }
             }
         }
+        self.check_canaries()?;
         self.order().map(|_| ())
     }
 

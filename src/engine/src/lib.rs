@@ -10,6 +10,7 @@ extern crate self as formwork_engine;
 
 mod address;
 pub mod apply;
+mod canary;
 mod data;
 pub mod drift;
 mod expr;

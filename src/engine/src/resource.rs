@@ -67,6 +67,9 @@ pub struct Options {
     /// The identifier of an existing thing to take over where the state has none.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub adopt: Option<String>,
+    /// What it tries out: it is there only in a run with canaries, which changes the other one once this one is well.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub canary_of: Option<Address>,
 }
 
 /// Lifecycle options on any draft, in the manner of iterator adapters; all give the same type.
@@ -105,6 +108,13 @@ pub trait Lifecycle: Sized {
     /// Take over what exists under this identifier, instead of creating it.
     fn adopt(self, id: impl Into<String>) -> With<Self> {
         self.options().adopt(id)
+    }
+    /// Be there only while a run with canaries lasts, to try out what changes in the other one.
+    fn canary_of<R: Resource>(self, other: Handle<R>) -> With<Self>
+    where
+        Self: Draft<Resource = R>,
+    {
+        self.options().canary_of(other)
     }
 }
 
@@ -145,6 +155,13 @@ impl<D> With<D> {
     }
     pub fn adopt(mut self, id: impl Into<String>) -> Self {
         self.options.adopt = Some(id.into());
+        self
+    }
+    pub fn canary_of<R: Resource>(mut self, other: Handle<R>) -> Self
+    where
+        D: Draft<Resource = R>,
+    {
+        self.options.canary_of = Some(Handle::address(other));
         self
     }
 }

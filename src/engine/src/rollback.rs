@@ -81,6 +81,19 @@ pub async fn plan(
     Ok(session::make_plan(registry, store, &graph, state, &planning).await?.plan)
 }
 
+/// The plan that deletes one resource, and touches nothing else.
+pub async fn removal(
+    registry: &Registry,
+    store: &Store,
+    state: &State,
+    address: Address,
+) -> Result<Plan, SessionError> {
+    let graph = Graph::empty(&state.stack);
+    let scope = Scope { target: [address].into(), alone: true, ..Scope::default() };
+    let planning = Planning { scope, no_refresh: false };
+    Ok(session::make_plan(registry, store, &graph, state, &planning).await?.plan)
+}
+
 /// Brings a resource back to what it was well with last; `None` where it never was.
 pub async fn go_back(
     registry: &Registry,

@@ -128,7 +128,10 @@ pub async fn make_plan(
     state: &State,
     planning: &Planning,
 ) -> Result<Planned, SessionError> {
+    let whole = graph;
+    let graph = &*whole.present(planning.scope.canaries, state);
     let ground = Ground::new(registry, store, graph, state).await?;
+    planning.scope.check(whole, &ground.state)?;
     let mut observed = match planning.no_refresh {
         true => Observed::default(),
         false => refresh::refresh(ground.world()).await?,
@@ -146,8 +149,11 @@ pub async fn plan_again(
     saved: &SavedPlan,
     state: &State,
 ) -> Result<Plan, SessionError> {
-    let ground = Ground::new(registry, store, &saved.graph, state).await?;
-    Ok(ground.plan(&saved.observed, &saved.scope)?)
+    let SavedPlan { graph, scope, .. } = saved;
+    let present = graph.present(scope.canaries, state);
+    let ground = Ground::new(registry, store, &present, state).await?;
+    scope.check(graph, &ground.state)?;
+    Ok(ground.plan(&saved.observed, scope)?)
 }
 
 /// The states of all other stacks, which this one may import from.

@@ -3,6 +3,7 @@
 
 use formwork_engine::{
     apply::{self, Event, Options, Outcome, Patience, Reporter},
+    plan::{Action, Scope},
     rollback,
     session::{self, Held, Planning},
     state::{Hold, Store},
@@ -79,6 +80,7 @@ impl Reconcile for Service {
 
     async fn delete(cloud: &Mem, subject: &Subject) -> Result<(), Failure> {
         cloud.0.running.lock().unwrap().remove(&subject.name);
+        cloud.0.good.lock().unwrap().remove(&subject.name);
         Ok(())
     }
 
@@ -160,13 +162,25 @@ impl World {
         }
     }
 
+    /// What would be done, by address.
+    async fn planned(&self, graph: &Graph) -> Vec<(&'static str, Action)> {
+        let state = session::load(&self.store, "prod").await.unwrap().state;
+        let planning = Planning::default();
+        let planned = session::make_plan(&self.registry, &self.store, graph, &state, &planning);
+        let plan = planned.await.unwrap().plan;
+        plan.changes().map(|step| (step.address.name(), step.action)).collect()
+    }
+
     /// Applies, and goes back from what is hopeless.
     async fn deploy(&self, graph: &Graph) -> (Outcome, Option<Outcome>) {
+        self.deploy_as(graph, &Planning::default()).await
+    }
+
+    async fn deploy_as(&self, graph: &Graph, planning: &Planning) -> (Outcome, Option<Outcome>) {
         let (registry, store) = (&self.registry, &self.store);
         let held = session::hold(registry, store, "prod", &Patience::default()).await.unwrap();
         let Held { state, hold, .. } = held;
-        let planning = Planning::default();
-        let planned = session::make_plan(registry, store, graph, &state, &planning);
+        let planned = session::make_plan(registry, store, graph, &state, planning);
         let plan = planned.await.unwrap().plan;
         let options = self.options(&hold);
         let outcome = apply::apply(&plan, state, registry, store, &options).await.unwrap();
@@ -218,12 +232,41 @@ async fn a_hopeless_change_is_taken_back_and_nothing_else_is_touched() {
     assert_eq!(server.inputs.get("image"), Some(&Data::Text("server:1".into())));
     assert!(server.dependencies.contains(&"prod/database".parse().unwrap()), "{server:?}");
     // The stack still says what failed, and the next plan shows it.
-    let state = session::load(&world.store, "prod").await.unwrap().state;
-    let planning = Planning::default();
-    let planned = session::make_plan(&world.registry, &world.store, &graph, &state, &planning);
-    let plan = planned.await.unwrap().plan;
-    let changes: Vec<&str> = plan.changes().map(|step| step.address.name()).collect();
-    assert_eq!(changes, ["server"]);
+    assert_eq!(world.planned(&graph).await, [("server", Action::Update)]);
+}
+
+#[tokio::test]
+async fn a_canary_is_well_before_what_it_tries_out_is_changed_and_leaves_again() {
+    let world = World::new();
+    let graph = |image: &str| {
+        let mut s = Stack::new("prod");
+        s.bind("mem", serde_json::json!({}));
+        let server = s.add("server", Service::new().image(image.to_owned()));
+        s.add("beta", Service::new().image(image.to_owned()).canary_of(server));
+        s.finish().unwrap()
+    };
+    // A first release, and any run that isn't told, has none.
+    let canaries =
+        Planning { scope: Scope { canaries: true, ..Scope::default() }, no_refresh: false };
+    assert!(world.deploy_as(&graph("server:1"), &canaries).await.0.succeeded());
+    assert_eq!(world.calls(), ["create prod-server server:1"]);
+    assert_eq!(world.planned(&graph("server:2")).await, [("server", Action::Update)]);
+
+    let (outcome, _) = world.deploy_as(&graph("server:2"), &canaries).await;
+    assert!(outcome.succeeded(), "{outcome:?}");
+    assert_eq!(world.calls(), ["create prod-beta server:2", "update prod-server server:2"]);
+    // It is of no other run; here its own was cut off before it took it away.
+    assert_eq!(world.planned(&graph("server:2")).await, [("beta", Action::Delete)]);
+    assert!(world.deploy(&graph("server:2")).await.0.succeeded());
+    assert_eq!(world.planned(&graph("server:2")).await, []);
+
+    // A hopeless one leaves the other as it is.
+    let (outcome, back) = world.deploy_as(&graph("bad:3"), &canaries).await;
+    assert_eq!(outcome.failed[0].address.name(), "beta");
+    assert!(back.is_none(), "{back:?}");
+    assert_eq!(outcome.skipped, ["prod/server".parse().unwrap()]);
+    assert_eq!(world.calls(), ["create prod-beta bad:3"]);
+    assert_eq!(world.planned(&graph("server:2")).await, [("beta", Action::Delete)]);
 }
 
 #[tokio::test]

@@ -25,7 +25,6 @@ pub fn plan(
     others: &BTreeMap<String, State>,
     scope: &Scope,
 ) -> Result<Plan, PlanError> {
-    scope.check(world.graph, world.state)?;
     let covered = scope.covered(world.graph, world.state);
     let mut planner = Planner {
         world,

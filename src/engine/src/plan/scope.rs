@@ -24,6 +24,9 @@ pub struct Scope {
     /// Existing things to take over, by their identifiers.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub adopt: BTreeMap<Address, String>,
+    /// With canaries: what they try out changes after they are well.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub canaries: bool,
     /// Change nothing; only take what was read into the state.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub refresh_only: bool,
@@ -36,7 +39,7 @@ impl Scope {
     }
 
     /// An address that is neither in the stack nor in its state is a slip of the pen.
-    pub(super) fn check(&self, graph: &Graph, state: &State) -> Result<(), PlanError> {
+    pub(crate) fn check(&self, graph: &Graph, state: &State) -> Result<(), PlanError> {
         let known: BTreeSet<Address> = graph
             .nodes
             .iter()

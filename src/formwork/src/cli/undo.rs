@@ -131,7 +131,7 @@ pub(crate) async fn hopeless(
             }
             None if flag("take-down") => {
                 eprintln!("{address}: taking the first release down");
-                taking_down(registry, store, &state, address).await?
+                rollback::removal(registry, store, &state, address).await?
             }
             None => {
                 eprintln!(
@@ -149,17 +149,4 @@ pub(crate) async fn hopeless(
         state = back.state;
     }
     Ok(Some(ended))
-}
-
-/// The plan that deletes one resource, and touches nothing else.
-async fn taking_down(
-    registry: &Registry,
-    store: &Store,
-    state: &State,
-    address: Address,
-) -> Result<formwork_engine::plan::Plan, CliError> {
-    let graph = Graph::empty(&state.stack);
-    let scope = Scope { target: [address].into(), alone: true, ..Scope::default() };
-    let planning = Planning { scope, no_refresh: false };
-    Ok(session::make_plan(registry, store, &graph, state, &planning).await?.plan)
 }
