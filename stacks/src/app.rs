@@ -8,8 +8,10 @@ use formwork::prelude::*;
 
 /// What tells one running app from another.
 pub struct App<'a> {
-    /// Its release, which is its namespace and the prefix of its names: `shop-production`, `shop-pr42`.
+    /// Its release, which is the prefix of its names: `shop-production`, `shop-pr42`.
     pub release: &'a str,
+    /// The namespace that it is in: its own, of its release's name, unless it is a canary of another.
+    pub namespace: &'a str,
     /// The overlay under `kube/overlays`.
     pub overlay: &'a str,
     /// The host name that it answers under.
@@ -25,35 +27,32 @@ pub struct Endpoints {
     pub cache_port: Output<u16>,
 }
 
-/// Applies the overlay of the app.
+/// The overlay of the app, to be added to a stack.
 pub fn app(
-    s: &mut Stack,
     app: &App<'_>,
     cluster: Value<kube::Cluster>,
     endpoints: &Endpoints,
     data: &Data,
-) -> Result<Handle<kube::App>, StackError> {
+) -> Result<impl Draft<Resource = kube::App> + Lifecycle + use<>, StackError> {
     let images = app.images.by_service()?;
     let bases: Vec<&str> = SERVICES.iter().filter_map(|service| service.base).collect();
     let host = app.host;
-    Ok(s.add(
-        "app",
-        kube::App::new()
-            .cluster(cluster)
-            .overlay(format!("kube/overlays/{}", app.overlay))
-            .bases(each(bases))
-            .namespace(app.release)
-            .name_prefix(format!("{}-", app.release))
-            .labels(map! { "release": app.release })
-            .images(images)
-            .hosts(map! { "shop": host })
-            .config(map! {
-                "PGHOST": endpoints.database,
-                "PGPORT": text![endpoints.database_port],
-                "PGDATABASE": data.database.name,
-                "PGUSER": data.role.name,
-                "REDIS_URL": text!["rediss://", endpoints.cache, ":", endpoints.cache_port],
-            })
-            .secrets(map! { "PGPASSWORD": data.password.value }),
-    ))
+    Ok(kube::App::new()
+        .cluster(cluster)
+        .overlay(format!("kube/overlays/{}", app.overlay))
+        .bases(each(bases))
+        .namespace(app.namespace)
+        .create_namespace(app.namespace == app.release)
+        .name_prefix(format!("{}-", app.release))
+        .labels(map! { "release": app.release })
+        .images(images)
+        .hosts(map! { "shop": host })
+        .config(map! {
+            "PGHOST": endpoints.database,
+            "PGPORT": text![endpoints.database_port],
+            "PGDATABASE": data.database.name,
+            "PGUSER": data.role.name,
+            "REDIS_URL": text!["rediss://", endpoints.cache, ":", endpoints.cache_port],
+        })
+        .secrets(map! { "PGPASSWORD": data.password.value }))
 }

@@ -13,6 +13,8 @@ use formwork::prelude::*;
 pub const TEMPLATE: &str = "shop_clone";
 /// The role that makes databases and roles. It is no superuser, and the master only makes it.
 const CREATOR: &str = "shop_creator";
+/// The release that is tried out beside production's own, by `formwork deploy production --canary`.
+const BETA: &str = "shop-beta";
 
 /// The app with everything that it runs on, in production's account.
 #[derive(clap::Args)]
@@ -162,10 +164,20 @@ pub fn platform(
     let secret = format!("shop/{stack}/database");
     let data = data::data(s, &server, "shop", &secret, Origin::Empty);
     reader(s, &server, &data);
-    pods(s, &stack, cluster, &data);
     let release = format!("shop-{stack}");
-    let app_of_stack = App { release: &release, overlay: &stack, host: &env.domain, images };
-    app(s, &app_of_stack, platform.kubernetes(env), &platform.endpoints(), &data)?;
+    let mut releases = vec![("", release.as_str())];
+    let endpoints = platform.endpoints();
+    let host = &env.domain;
+    let this = App { release: &release, namespace: &release, overlay: &stack, host, images };
+    let stable = s.add("app", app(&this, platform.kubernetes(env), &endpoints, &data)?);
+    if stack == Production::NAME {
+        releases.push(("beta-", BETA));
+        let host = &format!("beta.{host}");
+        let beta = App { release: BETA, overlay: "beta", host, ..this };
+        let beta = app(&beta, platform.kubernetes(env), &endpoints, &data)?;
+        s.add("beta", beta.canary_of(stable));
+    }
+    pods(s, &release, &releases, cluster, &data);
     s.export(platform);
     Ok(server)
 }
@@ -325,16 +337,24 @@ fn reader(s: &mut Stack, server: &Value<postgres::Server>, data: &Data) {
     );
 }
 
-/// A role at AWS for each service that has grants, by EKS Pod Identity.
-fn pods(s: &mut Stack, stack: &str, cluster: Handle<eks::Cluster>, data: &Data) {
+/// A role at AWS for each service that has grants, by EKS Pod Identity, for its pods in all releases of a namespace.
+fn pods(
+    s: &mut Stack,
+    namespace: &str,
+    releases: &[(&str, &str)],
+    cluster: Handle<eks::Cluster>,
+    data: &Data,
+) {
     for service in SERVICES {
         let Some(grants) = service.grants else { continue };
         let role = s.add(
             format!("{}-role", service.name),
             iam::Role::new().assumed_by([iam::Trust::pods()]).grants(each(grants(data))),
         );
-        let account = format!("shop-{stack}-{}", service.name);
-        let pods = cluster.pods(format!("shop-{stack}"), account, role.arn);
-        s.add(format!("{}-pods", service.name), pods);
+        for (prefix, release) in releases {
+            let account = format!("{release}-{}", service.name);
+            let pods = cluster.pods(namespace, account, role.arn);
+            s.add(format!("{prefix}{}-pods", service.name), pods);
+        }
     }
 }

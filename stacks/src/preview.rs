@@ -40,13 +40,15 @@ impl StackDefinition for Preview {
             &format!("shop/pr{pr}/database"),
             Origin::Template(TEMPLATE),
         );
+        let release = format!("shop-pr{pr}");
         let this = App {
-            release: &format!("shop-pr{pr}"),
+            release: &release,
+            namespace: &release,
             overlay: "staging",
             host: &format!("pr{pr}.{}", env.domain),
             images: &self.images,
         };
-        app(s, &this, platform.kubernetes(&env), &platform.endpoints(), &data)?;
+        s.add("app", app(&this, platform.kubernetes(&env), &platform.endpoints(), &data)?);
         Ok(())
     }
 }

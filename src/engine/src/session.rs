@@ -3,7 +3,7 @@
 use crate::{
     Address, Graph, Indexed, Registry, State, StateError,
     apply::Patience,
-    plan::{self, Plan, PlanError, SavedPlan, Scope},
+    plan::{self, Plan, PlanError, SavedPlan, Scope, Step},
     refresh::{self, Observed, PARALLEL_READS, RefreshError, World},
     settle::{self, Settled},
     state::{Folded, Hold, Store, fold},
@@ -118,6 +118,22 @@ impl<'a> Ground<'a> {
         let plan = plan::plan(self.world(), observed, &self.others, scope)?;
         Ok(Plan { moves: self.moves.clone(), ..plan })
     }
+
+    /// The plan, with canaries of what it changes only.
+    fn plan_changes(
+        self,
+        whole: &Graph,
+        observed: &Observed,
+        scope: &Scope,
+    ) -> Result<Plan, PlanError> {
+        let plan = self.plan(observed, scope)?;
+        if !scope.canaries {
+            return Ok(plan);
+        }
+        let changes = |of| plan.steps.get(&of).is_some_and(Step::is_change);
+        let changing = whole.with_canaries(|of| scope.tries_out(of, &self.state) && changes(of));
+        Ground { graph: Indexed::new(&changing), ..self }.plan(observed, scope)
+    }
 }
 
 /// Reads what exists and plans.
@@ -128,17 +144,17 @@ pub async fn make_plan(
     state: &State,
     planning: &Planning,
 ) -> Result<Planned, SessionError> {
-    let whole = graph;
-    let graph = &*whole.present(planning.scope.canaries, state);
-    let ground = Ground::new(registry, store, graph, state).await?;
-    planning.scope.check(whole, &ground.state)?;
+    let scope = &planning.scope;
+    let present = graph.with_canaries(|of| scope.tries_out(of, state));
+    let ground = Ground::new(registry, store, &present, state).await?;
+    scope.check(graph, &ground.state)?;
     let mut observed = match planning.no_refresh {
         true => Observed::default(),
         false => refresh::refresh(ground.world()).await?,
     };
-    let adopt = planning.scope.adoptions(graph, &ground.state);
+    let adopt = scope.adoptions(&present, &ground.state);
     refresh::read_adopted(ground.world(), &adopt, &mut observed).await?;
-    let plan = ground.plan(&observed, &planning.scope)?;
+    let plan = ground.plan_changes(graph, &observed, scope)?;
     Ok(Planned { plan, observed })
 }
 
@@ -150,10 +166,10 @@ pub async fn plan_again(
     state: &State,
 ) -> Result<Plan, SessionError> {
     let SavedPlan { graph, scope, .. } = saved;
-    let present = graph.present(scope.canaries, state);
+    let present = graph.with_canaries(|of| scope.tries_out(of, state));
     let ground = Ground::new(registry, store, &present, state).await?;
     scope.check(graph, &ground.state)?;
-    Ok(ground.plan(&saved.observed, scope)?)
+    Ok(ground.plan_changes(graph, &saved.observed, scope)?)
 }
 
 /// The states of all other stacks, which this one may import from.

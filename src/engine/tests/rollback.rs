@@ -259,6 +259,9 @@ async fn a_canary_is_well_before_what_it_tries_out_is_changed_and_leaves_again()
     assert_eq!(world.planned(&graph("server:2")).await, [("beta", Action::Delete)]);
     assert!(world.deploy(&graph("server:2")).await.0.succeeded());
     assert_eq!(world.planned(&graph("server:2")).await, []);
+    // Nor is there one where nothing is to be tried out.
+    assert!(world.deploy_as(&graph("server:2"), &canaries).await.0.succeeded());
+    assert_eq!(world.calls(), Vec::<String>::new());
 
     // A hopeless one leaves the other as it is.
     let (outcome, back) = world.deploy_as(&graph("bad:3"), &canaries).await;

@@ -68,6 +68,66 @@ async fn put_back(
     equal("the last releases", statuses, vec!["good", "rolled back", "good"])
 }
 
+/// A release is tried out beside production's own: a bad one isn't promoted, a good one is, and neither stays.
+pub async fn canary(r: &mut Rehearsal) -> Result<(), String> {
+    const PRODUCTION: &str = "shop-production";
+    let bad = project_with(r, r#"["yarn", "foo"]"#)?;
+    let before = objects(r, "production", PRODUCTION)?;
+    let evidence = r.scratch().join("evidence-canary").display().to_string();
+    let arguments = ["deploy", "--yes", "--canary", "--evidence", evidence.as_str()];
+    let with = |project: &str| {
+        r.formwork(
+            "production",
+            &with_images(&[&arguments[..], &["--project", project, "production"]].concat()),
+        )
+    };
+    let said = with(&bad.display().to_string())?.code_is(PUT_BACK)?;
+    holds("what the deploy said", &said.stderr, "crash loop")?;
+    let kept = fs::read_dir(&evidence).map_err(|error| format!("{evidence}: {error}"))?;
+    equal("files of evidence", kept.count(), 1)?;
+    let uids = || {
+        let uid = ["-n", PRODUCTION, "get", "pods", "-o", "jsonpath={.items[*].metadata.uid}"];
+        kubectl(r.site("production")?, &uid)?.ok()
+    };
+    equal("objects after the bad canary", objects(r, "production", PRODUCTION)?, before)?;
+    let pods = uids()?;
+
+    let good = project_with(r, r#"["yarn", "start", "--quiet"]"#)?;
+    let said = with(&good.display().to_string())?.code_is(0)?;
+    let order = ["production/beta: created", "production/app: updated", "production/beta: deleted"];
+    let told: Vec<usize> = order.iter().filter_map(|step| said.stderr.find(step)).collect();
+    if told.len() != order.len() || !told.is_sorted() {
+        return Err(format!("it wasn't {order:?}, in this order:\n{}", said.stderr));
+    }
+    let command = "jsonpath={.spec.template.spec.containers[0].command}";
+    let server = ["-n", PRODUCTION, "get", "deployment", "shop-production-server", "-o", command];
+    let command = kubectl(r.site("production")?, &server)?.ok()?;
+    holds("the server's command", &command, "--quiet")?;
+    if uids()? == pods {
+        return Err("the pods are the same as before".into());
+    }
+    let betas = [
+        "-n",
+        PRODUCTION,
+        "get",
+        "deployments,services,ingresses",
+        "-l",
+        "track=beta",
+        "-o",
+        "name",
+    ];
+    equal(
+        "what is left of the canary",
+        kubectl(r.site("production")?, &betas)?.ok()?.as_str(),
+        "",
+    )?;
+    // Nothing changes, so there is nothing to be tried out.
+    let said = with(&good.display().to_string())?.code_is(0)?;
+    equal("what nothing to change said of a canary", said.stderr.contains("beta"), false)?;
+    r.formwork("production", &["rollback", "--yes", "production"])?.code_is(0)?;
+    plan(r, "production", &with_images(&["production"]), 0).map(drop)
+}
+
 /// The server alone is released: the client keeps the image that it has.
 pub async fn one_part(r: &mut Rehearsal) -> Result<(), String> {
     let image = "server=registry.example/server:2";

@@ -39,6 +39,7 @@ pub fn all(keep: bool) -> Vec<(&'static str, Step)> {
         "drift made from outside shows as exactly those changes" => production::drift;
         "apply repairs the drift" => production::repair;
         "a server of production that doesn't start is put back, with its evidence kept" => deploy::production;
+        "a canary that doesn't start is taken away, one that does is promoted" => deploy::canary;
         "the server of production is released alone, and rolled back" => deploy::one_part;
         "apply of foundation and staging" => staging::apply;
         "a template database with rows in it" => staging::template;

@@ -38,6 +38,11 @@ impl Scope {
         self.target.is_empty() && self.exclude.is_empty() && !self.refresh_only
     }
 
+    /// Whether a canary tries out what changes of a resource: it must be asked for, and the resource be there.
+    pub(crate) fn tries_out(&self, of: Address, state: &State) -> bool {
+        self.canaries && state.resources.contains_key(&of)
+    }
+
     /// An address that is neither in the stack nor in its state is a slip of the pen.
     pub(crate) fn check(&self, graph: &Graph, state: &State) -> Result<(), PlanError> {
         let known: BTreeSet<Address> = graph

@@ -131,6 +131,8 @@ impl Rebuilding<'_> {
         let address = node.address;
         match self.look(node).await {
             Ok(true) => {}
+            // A canary comes and goes.
+            Ok(false) if node.options.canary_of.is_some() => {}
             Ok(false) => drop(self.proposal.absent.insert(address)),
             Err(why) => drop(self.proposal.unreadable.insert(address, why)),
         }

@@ -146,7 +146,7 @@ pub(super) async fn perform(
     };
     let outcome = apply::apply(plan, state, registry, store, &options).await?;
     let ended = sum_up(plan, &outcome);
-    let undone = undo::hopeless(registry, store, &outcome, &options, matches).await?;
+    let undone = undo::undo(registry, store, plan, outcome, &options, matches).await?;
     for file in reporter.kept() {
         eprintln!("what was seen is kept in {}", file.display());
     }

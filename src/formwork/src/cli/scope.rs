@@ -47,6 +47,7 @@ pub(crate) fn read(matches: &ArgMatches, stack: &str) -> Result<Planning, CliErr
         exclude: addresses(matches, "exclude", stack)?,
         replace: addresses(matches, "replace", stack)?,
         adopt: adoptions(matches, stack)?,
+        canaries: false,
         refresh_only: flag("refresh-only"),
     };
     Ok(Planning { scope, no_refresh: flag("no-refresh") })

@@ -1,14 +1,13 @@
 //! What is done after a change that is hopeless: the evidence is kept, and what was good last is brought back.
 
-use super::{CliError, Ended};
+use super::{CliError, Ended, deploy};
 use crate::render;
 use clap::{Arg, ArgAction, ArgMatches, value_parser};
 use formwork_engine::{
-    Address, FailureKind, Graph, Registry, State,
+    Address, FailureKind, Registry,
     apply::{self, Event, Options, Outcome, Reporter},
-    plan::Scope,
+    plan::Plan,
     rollback,
-    session::{self, Planning},
     state::Store,
 };
 use std::{
@@ -97,13 +96,14 @@ fn write(folder: &Path, address: Address, evidence: &str) -> io::Result<PathBuf>
     Ok(file)
 }
 
-/// Brings back what was good before the changes of an apply that turned out hopeless.
+/// Brings back what was good before the changes of an apply that turned out hopeless, and takes its canaries away.
 ///
 /// `None` where there was no such change, or it is to be left as it is.
-pub(crate) async fn hopeless(
+pub(crate) async fn undo(
     registry: &Registry,
     store: &Store,
-    outcome: &Outcome,
+    plan: &Plan,
+    outcome: Outcome,
     options: &Options<'_>,
     matches: &ArgMatches,
 ) -> Result<Option<Ended>, CliError> {
@@ -114,17 +114,20 @@ pub(crate) async fn hopeless(
         .filter(|failed| failed.failure.kind == FailureKind::Hopeless)
         .map(|failed| failed.address)
         .collect();
-    if hopeless.is_empty() || flag("no-rollback") {
+    if !hopeless.is_empty() && flag("no-rollback") {
         return Ok(None);
     }
-    let (mut state, mut ended) = (outcome.state.clone(), Ended::RolledBack);
-    // What failed beside it isn't undone, and isn't hidden.
-    if outcome.failed.len() > hopeless.len() {
-        ended = Ended::Failed;
-    }
+    let mut ended = match (hopeless.is_empty(), outcome.failed.len() > hopeless.len()) {
+        (true, _) => None,
+        // What failed beside it isn't undone, and isn't hidden.
+        (false, true) => Some(Ended::Failed),
+        (false, false) => Some(Ended::RolledBack),
+    };
+    let mut state = outcome.state;
+    let hopeless = hopeless.into_iter().filter(|address| !deploy::is_canary(plan, *address));
     for address in hopeless {
         let inputs = rollback::last_good(registry, &state, address).await?;
-        let plan = match inputs {
+        let way = match inputs {
             Some(inputs) => {
                 eprintln!("{address}: going back to what was good last");
                 rollback::plan(registry, store, &state, address, inputs).await?
@@ -137,16 +140,19 @@ pub(crate) async fn hopeless(
                 eprintln!(
                     "{address}: a first release has nothing to go back to, and is left as it is (--take-down deletes it)"
                 );
-                ended = Ended::Failed;
+                ended = Some(Ended::Failed);
                 continue;
             }
         };
-        let back = apply::apply(&plan, state, registry, store, options).await?;
-        println!("{}", render::outcome(&plan, &back));
+        let back = apply::apply(&way, state, registry, store, options).await?;
+        println!("{}", render::outcome(&way, &back));
         if !back.succeeded() {
-            ended = Ended::Failed;
+            ended = Some(Ended::Failed);
         }
         state = back.state;
     }
-    Ok(Some(ended))
+    match deploy::take_away(registry, store, plan, state, options).await? {
+        Ended::Fine => Ok(ended),
+        failed => Ok(Some(failed)),
+    }
 }

@@ -56,6 +56,9 @@ fn one(step: &Step) -> String {
     if let Some(source) = &step.source {
         let _ = write!(out, "  {source}");
     }
+    if let Some(of) = step.options.canary_of {
+        let _ = write!(out, "\n    for a while, before {of} is changed");
+    }
     for reason in &step.reasons {
         let _ = write!(out, "\n    because {reason}");
     }

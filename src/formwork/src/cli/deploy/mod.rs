@@ -1,10 +1,12 @@
 //! `formwork deploy`: the apps of a stack alone, and their releases.
 
+mod canary;
 mod history;
 mod provenance;
 mod released;
 mod rollback;
 
+pub(super) use canary::{is_canary, take_away};
 pub(super) use provenance::stamp;
 pub(super) use released::bind;
 pub(super) use rollback::{command as rollback_command, run as roll_back};
@@ -35,10 +37,12 @@ pub(super) fn command(program: &Program) -> Command {
              come up, logs and events are kept, and the whole set that was good last is put back, \
              configuration included. The rest of the stack is taken as it is recorded: what it lacks is for \
              `formwork apply`.\n\n\
+             With --canary, an app's canary (`.canary_of(app)`) is released first. Only if it comes up, with its \
+             checks, is the app itself changed. The canary is taken away in the end, whatever came of it.\n\n\
              Exit code: 0 it is up, 1 an error, 3 it was hopeless and what was good before is back.",
         )
         .args([arguments::project(), arguments::graph(), arguments::yes(), arguments::parallelism()])
-        .args([hold::argument(LOCK_TIMEOUT), progress::argument()])
+        .args([canary::argument(), hold::argument(LOCK_TIMEOUT), progress::argument()])
         .args(undo::arguments())
         .args(store::arguments());
     arguments::over_stacks(program, command)
@@ -55,7 +59,9 @@ pub(super) async fn run(program: &Program, matches: &ArgMatches) -> Result<Ended
     let (registry, store) = (registry(), store::open(matches).await?);
     let mut graph = graph::read(program, &registry, matches)?;
     stamp(&mut graph, matches);
-    let planning = Planning { scope: apps_alone(&graph)?, no_refresh: false };
+    let canaries = canary::wanted(&graph, matches)?;
+    let scope = Scope { canaries, ..apps_alone(&graph)? };
+    let planning = Planning { scope, no_refresh: false };
     let wanted = apply::Wanted::Stack(Box::new((graph, planning)));
     apply::carry_out(&registry, &store, &wanted, matches).await
 }

@@ -6,10 +6,12 @@ use formwork_kubernetes::{App, RELEASED};
 
 /// Puts the recorded image in the place of each that says [`RELEASED`].
 ///
-/// The state must be held: another part may have been released a moment ago.
+/// A canary tries out what changes of another app, and so has that one's. The state must be held: another part may
+/// have been released a moment ago.
 pub(in crate::cli) fn bind(graph: &mut Graph, state: &State) -> Result<(), CliError> {
     for node in graph.nodes.iter_mut().filter(|node| node.kind == App::SCHEMA.kind) {
-        let recorded = state.resources.get(&node.address);
+        let released = node.options.canary_of.unwrap_or(node.address);
+        let recorded = state.resources.get(&released);
         let recorded = recorded.and_then(|record| record.inputs.get("images"));
         let Some(images) = node.fields.get_mut("images") else { continue };
         for (name, image) in entries(images) {

@@ -8,7 +8,7 @@ use crate::{
 };
 use clap::{Arg, ArgAction, ArgMatches, Command};
 use formwork_engine::{
-    Address, Graph,
+    Address, Graph, Node,
     rebuild::{self, By, Proposal},
     session,
     state::Store,
@@ -144,14 +144,13 @@ fn show(proposal: &Proposal, graph: &Graph) -> String {
     for (address, fields) in &proposal.assumed {
         let _ = writeln!(out, "    {address}: taken from the stack: {}", fields.join(", "));
     }
-    let _ = writeln!(
-        out,
-        "{}: {} of {} found, lineage {}",
-        state.stack,
-        proposal.found.len(),
-        graph.nodes.len(),
-        state.lineage
-    );
+    let found = &proposal.found;
+    // Canaries come and go.
+    let lasting =
+        |node: &&Node| node.options.canary_of.is_none() || found.contains_key(&node.address);
+    let of = graph.nodes.iter().filter(lasting).count();
+    let _ =
+        writeln!(out, "{}: {} of {of} found, lineage {}", state.stack, found.len(), state.lineage);
     out
 }
 
