@@ -247,7 +247,7 @@ impl<'a> Fields<'a> {
         let known = self.known.borrow();
         for (key, _) in self.node.as_mapping().into_iter().flat_map(Mapping::iter) {
             if !known.iter().any(|name| key.text.eq_ignore_ascii_case(name)) {
-                let kind = ErrorKind::UnknownField { field: key.text.clone(), inside: self.what };
+                let kind = ErrorKind::UnknownField { field: key.text.to_string(), inside: self.what };
                 let help = match nearest(&key.text, known.iter().copied()) {
                     Some(name) => format!("did you mean {name:?}?"),
                     None if known.len() > MAX_FIELDS => {

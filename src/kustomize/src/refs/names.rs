@@ -125,7 +125,7 @@ fn subject_namespaces(resource: &Resource) -> Result<HashSet<String>> {
         let is_account = subject.get("kind").is_some_and(|kind| kind.text() == "ServiceAccount");
         if let (Some(namespace), true) = (subject.get("namespace"), is_account) {
             match namespace.as_scalar() {
-                Some(scalar) if scalar.is_stringlike() => namespaces.insert(scalar.text.clone()),
+                Some(scalar) if scalar.is_stringlike() => namespaces.insert(scalar.text.to_string()),
                 _ => {
                     return Err(fail!(
                         BadObject,

@@ -9,12 +9,13 @@ use crate::resources::Resources;
 use crate::selector::Selector;
 use crate::suggest;
 use crate::yaml::{Dialect, Node, Scalar, Style, Tag, Typed, Value, go_json_number, typed};
+use smol_str::SmolStr;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// What a variable stands for.
 #[derive(Clone, Debug)]
 struct Replacement {
-    text: String,
+    text: SmolStr,
     tag: Tag,
 }
 
@@ -117,7 +118,7 @@ fn value_of(resources: &Resources, variable: &Variable) -> Result<Option<Replace
             if let Ok(Typed::Float(value)) =
                 typed(&Scalar { style: Style::Plain, ..scalar.clone() }, node.at, Dialect::V3)
             {
-                text = go_json_number(value);
+                text = go_json_number(value).into();
             }
             Tag::Float
         }
@@ -212,5 +213,5 @@ fn expand(
         }
     }
     out.push_str(rest);
-    scalar.text = out;
+    scalar.text = out.into();
 }

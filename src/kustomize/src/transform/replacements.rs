@@ -143,7 +143,7 @@ fn part_of(node: &Node, options: Option<&FieldOptions>) -> Result<Node> {
     };
     let mut node = node.clone();
     if let Some(scalar) = node.as_scalar_mut() {
-        part.clone_into(&mut scalar.text);
+        scalar.text = part.into();
     }
     Ok(node)
 }
@@ -245,7 +245,7 @@ fn set(node: &mut Node, value: &Node, options: Option<&FieldOptions>) -> Result<
         }
         let joined = parts.join(&options.delimiter);
         if let Some(scalar) = value.as_scalar_mut() {
-            scalar.text = joined;
+            scalar.text = joined.into();
         }
     }
     match &mut node.value {
@@ -287,7 +287,7 @@ fn copy_into_text(
     else {
         return Err(not_text());
     };
-    scalar.text = serialise(&document, &scalar.text)?;
+    scalar.text = serialise(&document, &scalar.text)?.into();
     Ok(())
 }
 

@@ -1,6 +1,7 @@
 //! Maps in document order, small in memory: an object has hundreds of them, nearly all with a handful of keys.
 
 use super::node::{Key, Node};
+use smol_str::SmolStr;
 use std::collections::HashMap;
 
 /// Up to this many keys are searched one by one, which beats hashing and needs no table.
@@ -15,7 +16,7 @@ pub struct Mapping {
         clippy::box_collection,
         reason = "nearly every map is without one and should stay small"
     )]
-    positions: Option<Box<HashMap<String, usize>>>,
+    positions: Option<Box<HashMap<SmolStr, usize>>>,
     pub flow: bool,
 }
 

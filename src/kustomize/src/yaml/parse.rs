@@ -306,7 +306,7 @@ impl<'input> Reader<'input> {
                         help: Some(format!("the first one is in line {first}; keep one of them")),
                     });
                 }
-                self.repeated.push(Repeated { key: key.text.clone(), at: key.at, first });
+                self.repeated.push(Repeated { key: key.text.to_string(), at: key.at, first });
             }
             mapping.insert(key, node);
         }
