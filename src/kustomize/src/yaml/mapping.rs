@@ -100,7 +100,7 @@ impl Mapping {
 
     /// Gives back what was reserved for more entries.
     pub fn shrink(&mut self) {
-        self.entries.shrink_to_fit();
+        shrink(&mut self.entries);
     }
 
     fn index(&mut self) {
@@ -110,6 +110,15 @@ impl Mapping {
             Box::new(positions.collect())
         });
     }
+}
+
+/// Moves elements to a place of their number, so that the one they grew in serves the next list or map.
+///
+/// `shrink_to_fit` would cut it, and leave thousands of small holes that nothing fits into.
+pub(super) fn shrink<T>(elements: &mut Vec<T>) {
+    let mut exact = Vec::with_capacity(elements.len());
+    exact.append(elements);
+    *elements = exact;
 }
 
 impl FromIterator<(Key, Node)> for Mapping {
