@@ -160,8 +160,12 @@ fn make_resource(node: Node, file: &Arc<Path>) -> Result<Resource> {
         return Err(Error::new(kind).at(file, resource.node.at));
     }
     let previous = names.into_iter().zip(namespaces).zip(kinds);
-    let previous =
-        previous.map(|((name, namespace), kind)| PreviousName { name, namespace, kind }).collect();
+    let previous = previous.map(|((name, namespace), kind)| PreviousName {
+        name: name.into(),
+        namespace: namespace.into(),
+        kind: kind.into(),
+    });
+    let previous = previous.collect();
     let enabled = |name: &str| note(name).as_deref() == Some("enabled");
     let wants_hash = enabled("needsHashSuffix");
     let (may_rename, may_change_kind) = (enabled("allowNameChange"), enabled("allowKindChange"));

@@ -3,6 +3,7 @@
 use crate::error::{Error, ErrorKind, Result};
 use crate::id::Id;
 use crate::resource::Resource;
+use smol_str::SmolStr;
 use std::collections::HashMap;
 
 /// The objects of a build, in order.
@@ -20,7 +21,7 @@ pub struct Resources {
 struct Index {
     current: HashMap<Id, Vec<usize>>,
     any: HashMap<Id, Vec<usize>>,
-    by_name: HashMap<String, Vec<usize>>,
+    by_name: HashMap<SmolStr, Vec<usize>>,
 }
 
 impl Resources {

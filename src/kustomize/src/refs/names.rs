@@ -8,18 +8,19 @@ use crate::id::{CLUSTER, Gvk};
 use crate::resource::{Resource, set_text};
 use crate::resources::Resources;
 use crate::yaml::{Mapping, Node, Tag, Value};
+use smol_str::SmolStr;
 use std::collections::{HashMap, HashSet};
 
 /// An object as references see it.
 struct Candidate {
-    name: String,
+    name: SmolStr,
     /// The namespace as written.
-    namespace: String,
-    effective_namespace: String,
-    original_namespace: String,
+    namespace: SmolStr,
+    effective_namespace: SmolStr,
+    original_namespace: SmolStr,
     is_service_account: bool,
     /// The names it had, by kind.
-    past: Vec<(Gvk, String)>,
+    past: Vec<(Gvk, SmolStr)>,
     prefixes: Vec<String>,
     suffixes: Vec<String>,
 }
@@ -27,9 +28,9 @@ struct Candidate {
 /// All objects, found by names they had.
 struct Candidates {
     all: Vec<Candidate>,
-    by_old_name: HashMap<String, Vec<usize>>,
+    by_old_name: HashMap<SmolStr, Vec<usize>>,
     /// For each original namespace, the namespaces that its objects are in now.
-    by_original_namespace: HashMap<String, HashSet<(String, String)>>,
+    by_original_namespace: HashMap<SmolStr, HashSet<(SmolStr, SmolStr)>>,
 }
 
 /// One reference on its way to its target.
@@ -41,7 +42,7 @@ struct Reference<'a> {
     /// For `roleRef`, the kind that the binding itself names.
     role: Option<Gvk>,
     /// Namespaces of the service accounts that a role binding names.
-    subject_namespaces: &'a HashSet<String>,
+    subject_namespaces: &'a HashSet<SmolStr>,
 }
 
 /// Rewrites every reference to a renamed object.
@@ -108,14 +109,10 @@ fn fix_one<'a>(
 fn role_of(node: &Node) -> Option<Gvk> {
     let role = node.get("roleRef")?;
     let (group, kind) = (role.get("apiGroup")?, role.get("kind")?);
-    Some(Gvk {
-        group: group.text().to_owned(),
-        version: String::new(),
-        kind: kind.text().to_owned(),
-    })
+    Some(Gvk { group: group.text().into(), version: SmolStr::default(), kind: kind.text().into() })
 }
 
-fn subject_namespaces(resource: &Resource) -> Result<HashSet<String>> {
+fn subject_namespaces(resource: &Resource) -> Result<HashSet<SmolStr>> {
     let mut namespaces = HashSet::new();
     if resource.kind() != "RoleBinding" {
         return Ok(namespaces);
@@ -125,7 +122,7 @@ fn subject_namespaces(resource: &Resource) -> Result<HashSet<String>> {
         let is_account = subject.get("kind").is_some_and(|kind| kind.text() == "ServiceAccount");
         if let (Some(namespace), true) = (subject.get("namespace"), is_account) {
             match namespace.as_scalar() {
-                Some(scalar) if scalar.is_stringlike() => namespaces.insert(scalar.text.to_string()),
+                Some(scalar) if scalar.is_stringlike() => namespaces.insert(scalar.text.clone()),
                 _ => {
                     return Err(fail!(
                         BadObject,
@@ -141,8 +138,9 @@ fn subject_namespaces(resource: &Resource) -> Result<HashSet<String>> {
 
 impl Candidates {
     fn new(resources: &Resources) -> Self {
-        let mut by_old_name: HashMap<String, Vec<usize>> = HashMap::new();
-        let mut by_original_namespace: HashMap<String, HashSet<(String, String)>> = HashMap::new();
+        let mut by_old_name: HashMap<SmolStr, Vec<usize>> = HashMap::new();
+        let mut by_original_namespace: HashMap<SmolStr, HashSet<(SmolStr, SmolStr)>> =
+            HashMap::new();
         let mut all = Vec::with_capacity(resources.len());
         for (position, resource) in resources.iter().enumerate() {
             let candidate = Candidate::new(resource);
@@ -163,11 +161,11 @@ impl Candidates {
 
 impl Candidate {
     fn new(resource: &Resource) -> Self {
-        let effective_namespace = resource.effective_namespace().to_owned();
+        let effective_namespace = SmolStr::from(resource.effective_namespace());
         let first = resource.previous.first();
         Self {
-            name: resource.name().to_owned(),
-            namespace: resource.namespace().to_owned(),
+            name: resource.name().into(),
+            namespace: resource.namespace().into(),
             original_namespace: first
                 .map_or_else(|| effective_namespace.clone(), |first| first.namespace.clone()),
             effective_namespace,

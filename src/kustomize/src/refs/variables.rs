@@ -37,9 +37,11 @@ pub fn attach(resources: &mut Resources, variables: &[Variable]) -> Result<()> {
     for variable in variables {
         // Without a namespace the variable means the object wherever it is.
         let anywhere = variable.target_namespace.is_empty();
-        let namespace = variable.target_namespace.clone();
-        let target =
-            Id { gvk: variable.target.clone(), name: variable.target_name.clone(), namespace };
+        let target = Id {
+            gvk: variable.target.clone(),
+            name: variable.target_name.as_str().into(),
+            namespace: variable.target_namespace.as_str().into(),
+        };
         let named = resources.find_name(&target.name).into_iter().filter(|position| {
             let ids = resources.get(*position).all_ids();
             let same = |id: &Id| id.gvk == target.gvk && id.name == target.name;
