@@ -56,10 +56,12 @@ pub fn build(files: &dyn Files, root: &Path, options: &Options) -> Result<Built>
         origin: asked("originAnnotations"),
         transformations: asked("transformerAnnotations"),
     };
-    resources.all_mut().iter_mut().try_for_each(|resource| marks.finish(resource))?;
-
+    let finish = |mut resource: Resource| {
+        marks.finish(&mut resource)?;
+        Object::new(resource)
+    };
     let resources = std::mem::take(resources).into_list();
-    let objects: Vec<Object> = resources.into_iter().map(Object::new).collect::<Result<_>>()?;
+    let objects: Vec<Object> = resources.into_iter().map(finish).collect::<Result<_>>()?;
     let (files_read, warnings) = context.finish();
     Ok(Built::new(objects, warnings, files_read))
 }

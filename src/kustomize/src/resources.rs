@@ -69,6 +69,11 @@ impl Resources {
     }
 
     pub fn append_all(&mut self, others: Resources) -> Result<()> {
+        // Among themselves they are unique, unless a transformer has made two of them alike.
+        if self.list.is_empty() && others.check_unique().is_ok() {
+            *self = others;
+            return Ok(());
+        }
         others.list.into_iter().try_for_each(|resource| self.append(resource))
     }
 
@@ -110,20 +115,19 @@ impl Resources {
     }
 
     /// Complains about objects that have come to share an identity.
-    pub fn check_unique(&mut self) -> Result<()> {
-        if self.index.is_some()
-            && self.index().current.values().all(|positions| positions.len() == 1)
+    pub fn check_unique(&self) -> Result<()> {
+        if let Some(index) = &self.index
+            && index.current.values().all(|positions| positions.len() == 1)
         {
             return Ok(());
         }
-        let index = self.index();
-        let shared = index
-            .current
-            .values()
-            .filter(|positions| positions.len() > 1)
-            .map(|positions| positions[0])
-            .min();
-        match shared {
+        let mut first = HashMap::with_capacity(self.list.len());
+        let present = self.list.iter().enumerate().filter(|(_, resource)| !resource.is_gone());
+        let shared = present.filter_map(|(position, resource)| {
+            let known = *first.entry(resource.id()).or_insert(position);
+            (known != position).then_some(known)
+        });
+        match shared.min() {
             Some(position) => Err(Error::new(ErrorKind::Duplicate(self.list[position].describe()))),
             None => Ok(()),
         }
