@@ -75,6 +75,11 @@ impl Mapping {
         }
     }
 
+    /// Makes room for so many more entries and no others: most maps never get any.
+    pub fn reserve(&mut self, more: usize) {
+        self.entries.reserve_exact(more);
+    }
+
     pub fn remove(&mut self, key: &str) -> Option<Node> {
         let (_, node) = self.entries.remove(self.position(key)?);
         self.index();
@@ -123,7 +128,9 @@ pub(super) fn shrink<T>(elements: &mut Vec<T>) {
 
 impl FromIterator<(Key, Node)> for Mapping {
     fn from_iter<I: IntoIterator<Item = (Key, Node)>>(entries: I) -> Self {
+        let entries = entries.into_iter();
         let mut mapping = Self::default();
+        mapping.reserve(entries.size_hint().0);
         for (key, node) in entries {
             mapping.insert(key, node);
         }
