@@ -20,7 +20,8 @@ pub struct Resource {
     /// A hash of its content is to be added to its name.
     pub wants_hash: bool,
     pub behavior: Behavior,
-    pub origin: Option<Origin>,
+    /// Apart, because few builds ask for origins and all move their objects about.
+    pub origin: Option<Box<Origin>>,
     pub transformations: Vec<Origin>,
     /// Variables that read a field of this object.
     pub variables: Vec<String>,

@@ -133,7 +133,7 @@ fn note(resources: &mut Resources, origin: Option<Origin>) {
     if let Some(origin) = origin {
         for resource in resources.contents_mut() {
             match &resource.origin {
-                None => resource.origin = Some(origin.clone()),
+                None => resource.origin = Some(Box::new(origin.clone())),
                 Some(_) => resource.transformations.push(origin.clone()),
             }
         }
