@@ -76,15 +76,13 @@ fn set_one(node: &mut Node, image: &Image, pattern: &Regex, effect: &mut Effect)
     Ok(())
 }
 
-/// The image that was probably meant by a name that no image has; later entries may have renamed what it was meant for.
+/// The image that was probably meant by a name that no image has, as it was called before the later entries.
 pub fn near(resources: &Resources, name: &str, later: &[Image]) -> Option<String> {
     let mut images = Vec::new();
     for resource in resources.iter() {
         collect(&resource.node, &mut images);
     }
-    let renamed = later.iter().filter(|image| !image.new_name.is_empty());
-    images.extend(renamed.map(|image| image.name.as_str()));
-    let names = || images.iter().map(|image| split(image).0);
+    let names = || images.iter().map(|image| before(split(image).0, later));
     // The same image from another registry is meant more often than a slip of the pen.
     let last = |name: &str| name.rsplit('/').next().map(str::to_owned);
     let same = || names().find(|image| last(image) == last(name));
@@ -92,6 +90,12 @@ pub fn near(resources: &Resources, name: &str, later: &[Image]) -> Option<String
         Some(near) => Some(format!("did you mean {near:?}?")),
         None => listed(names()).map(|listed| format!("the images here are: {listed}")),
     }
+}
+
+/// What an image was called before these entries.
+fn before<'a>(name: &'a str, entries: &'a [Image]) -> &'a str {
+    let renames = entries.iter().rev();
+    renames.fold(name, |name, entry| if entry.new_name == name { &entry.name } else { name })
 }
 
 /// The images of containers at any depth.
