@@ -71,13 +71,15 @@ fn drop_local(resources: &mut Resources) -> Result<()> {
     let is_local = |resource: &Resource| {
         resource.annotation(LOCAL_CONFIG).is_some_and(|value| value != "false")
     };
+    let mut some_local = false;
     for resource in resources.iter() {
+        some_local |= is_local(resource);
         if resource.name().is_empty() && !resource.kind().ends_with("List") {
             let message = format!("a {} lost its name", resource.kind());
             return Err(Error::new(ErrorKind::BadObject(message)).at_object(resource));
         }
     }
-    if resources.iter().any(is_local) {
+    if some_local {
         resources.all_mut().retain(|resource| !is_local(resource));
     }
     Ok(())

@@ -47,8 +47,7 @@ struct Reference<'a> {
 
 /// Rewrites every reference to a renamed object.
 pub fn fix(resources: &mut Resources, config: &Config) -> Result<()> {
-    resources.iter().try_for_each(|resource| subject_namespaces(resource).map(drop))?;
-    let candidates = Candidates::new(resources);
+    let candidates = Candidates::new(resources)?;
     if candidates.by_old_name.is_empty() {
         return Ok(());
     }
@@ -137,12 +136,14 @@ fn subject_namespaces(resource: &Resource) -> Result<HashSet<SmolStr>> {
 }
 
 impl Candidates {
-    fn new(resources: &Resources) -> Self {
+    fn new(resources: &Resources) -> Result<Self> {
         let mut by_old_name: HashMap<SmolStr, Vec<usize>> = HashMap::new();
         let mut by_original_namespace: HashMap<SmolStr, HashSet<(SmolStr, SmolStr)>> =
             HashMap::new();
         let mut all = Vec::with_capacity(resources.len());
         for (position, resource) in resources.iter().enumerate() {
+            // A role binding that can't be read is an error even where nothing was renamed.
+            subject_namespaces(resource)?;
             let candidate = Candidate::new(resource);
             for (_, name) in &candidate.past {
                 let positions = by_old_name.entry(name.clone()).or_default();
@@ -155,7 +156,7 @@ impl Candidates {
             now.insert((candidate.effective_namespace.clone(), candidate.namespace.clone()));
             all.push(candidate);
         }
-        Self { all, by_old_name, by_original_namespace }
+        Ok(Self { all, by_old_name, by_original_namespace })
     }
 }
 
