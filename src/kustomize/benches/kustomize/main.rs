@@ -39,6 +39,7 @@ fn write(root: &str) {
     let mut out = BufWriter::new(std::io::stdout().lock());
     built.write_yaml(&mut out).unwrap();
     out.flush().unwrap();
+    std::mem::forget(built);
 }
 
 /// What `formwork kube check` does.
