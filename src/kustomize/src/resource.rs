@@ -15,8 +15,8 @@ pub struct Resource {
     pub node: Node,
     /// Names it had before, oldest first.
     pub previous: Vec<PreviousName>,
-    pub prefixes: Vec<String>,
-    pub suffixes: Vec<String>,
+    pub prefixes: Vec<SmolStr>,
+    pub suffixes: Vec<SmolStr>,
     /// A hash of its content is to be added to its name.
     pub wants_hash: bool,
     pub behavior: Behavior,

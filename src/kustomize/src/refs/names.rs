@@ -21,8 +21,8 @@ struct Candidate {
     is_service_account: bool,
     /// The names it had, by kind.
     past: Vec<(Gvk, SmolStr)>,
-    prefixes: Vec<String>,
-    suffixes: Vec<String>,
+    prefixes: Vec<SmolStr>,
+    suffixes: Vec<SmolStr>,
 }
 
 /// All objects, found by names they had.
@@ -187,7 +187,7 @@ impl Candidate {
 
     /// Whether both went through the same layers, judged by the prefixes and suffixes that they got there.
     fn has_layers_of(&self, other: &Candidate, lenient: bool) -> bool {
-        let same = |a: &[String], b: &[String]| {
+        let same = |a: &[SmolStr], b: &[SmolStr]| {
             (lenient && (a.is_empty() || b.is_empty())) || same_ending(a, b)
         };
         same(&self.prefixes, &other.prefixes) && same(&self.suffixes, &other.suffixes)
@@ -195,7 +195,7 @@ impl Candidate {
 }
 
 /// Whether the shorter list ends the longer one; an empty one only ends an empty one.
-fn same_ending(a: &[String], b: &[String]) -> bool {
+fn same_ending(a: &[SmolStr], b: &[SmolStr]) -> bool {
     let (short, long) = if a.len() <= b.len() { (a, b) } else { (b, a) };
     if short.is_empty() { long.is_empty() } else { long.ends_with(short) }
 }
