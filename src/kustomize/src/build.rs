@@ -56,10 +56,12 @@ pub fn build(files: &dyn Files, root: &Path, options: &Options) -> Result<Built>
         origin: asked("originAnnotations"),
         transformations: asked("transformerAnnotations"),
     };
-    resources.all_mut().iter_mut().try_for_each(|resource| marks.finish(resource))?;
-
+    let finish = |mut resource: Resource| {
+        marks.finish(&mut resource)?;
+        Object::new(resource)
+    };
     let resources = std::mem::take(resources).into_list();
-    let objects: Vec<Object> = resources.into_iter().map(Object::new).collect::<Result<_>>()?;
+    let objects: Vec<Object> = resources.into_iter().map(finish).collect::<Result<_>>()?;
     let (files_read, warnings) = context.finish();
     Ok(Built::new(objects, warnings, files_read))
 }
@@ -69,13 +71,15 @@ fn drop_local(resources: &mut Resources) -> Result<()> {
     let is_local = |resource: &Resource| {
         resource.annotation(LOCAL_CONFIG).is_some_and(|value| value != "false")
     };
+    let mut some_local = false;
     for resource in resources.iter() {
+        some_local |= is_local(resource);
         if resource.name().is_empty() && !resource.kind().ends_with("List") {
             let message = format!("a {} lost its name", resource.kind());
             return Err(Error::new(ErrorKind::BadObject(message)).at_object(resource));
         }
     }
-    if resources.iter().any(is_local) {
+    if some_local {
         resources.all_mut().retain(|resource| !is_local(resource));
     }
     Ok(())

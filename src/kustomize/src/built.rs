@@ -4,8 +4,9 @@ use crate::error::{Error, ErrorKind, Place, Result};
 use crate::id::{CLUSTER, effective_namespace, split_api_version};
 use crate::resource::Resource;
 use crate::warning::Warning;
-use crate::yaml::{Dialect, Mark, Node, check, to_json, to_yaml};
+use crate::yaml::{Dialect, Mark, Node, SEPARATOR, check, to_json, to_yaml};
 use std::collections::BTreeSet;
+use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -42,6 +43,19 @@ impl Built {
     pub fn to_yaml(&self) -> String {
         // Every object was checked when it was made.
         to_yaml(self.objects.iter().map(|object| &object.node)).unwrap_or_default()
+    }
+
+    /// Writes what `kustomize build` prints, object by object, so that the whole text is never held.
+    ///
+    /// Each object is one call of `write_all`, or two: give it something buffered.
+    pub fn write_yaml(&self, out: &mut dyn io::Write) -> io::Result<()> {
+        for (index, object) in self.objects.iter().enumerate() {
+            if index > 0 {
+                out.write_all(SEPARATOR.as_bytes())?;
+            }
+            out.write_all(object.to_yaml().as_bytes())?;
+        }
+        Ok(())
     }
 
     /// The objects with the names that `kustomize build -o DIR` gives their files.

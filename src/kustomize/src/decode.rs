@@ -3,6 +3,7 @@
 //! Names match whatever their case, null is as good as absent, and a type that doesn't fit is an error, as in Go's JSON.
 
 use crate::error::{Error, ErrorKind, Result};
+use crate::id::Gvk;
 use crate::suggest::nearest;
 use crate::yaml::{Dialect, Mapping, Mark, Node, Style, Typed, json_key, typed};
 use std::cell::RefCell;
@@ -176,6 +177,15 @@ impl<'a> Fields<'a> {
         self.get(name).map_or(Ok(String::new()), |node| self.reading.string(name, node))
     }
 
+    /// The fields `group`, `version` and `kind`, as a selector.
+    pub fn gvk(&self) -> Result<Gvk> {
+        Ok(Gvk {
+            group: self.string("group")?.into(),
+            version: self.string("version")?.into(),
+            kind: self.string("kind")?.into(),
+        })
+    }
+
     pub fn optional_string(&self, name: &'static str) -> Result<Option<String>> {
         self.get(name).map(|node| self.reading.string(name, node)).transpose()
     }
@@ -247,7 +257,8 @@ impl<'a> Fields<'a> {
         let known = self.known.borrow();
         for (key, _) in self.node.as_mapping().into_iter().flat_map(Mapping::iter) {
             if !known.iter().any(|name| key.text.eq_ignore_ascii_case(name)) {
-                let kind = ErrorKind::UnknownField { field: key.text.clone(), inside: self.what };
+                let kind =
+                    ErrorKind::UnknownField { field: key.text.to_string(), inside: self.what };
                 let help = match nearest(&key.text, known.iter().copied()) {
                     Some(name) => format!("did you mean {name:?}?"),
                     None if known.len() > MAX_FIELDS => {

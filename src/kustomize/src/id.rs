@@ -1,6 +1,7 @@
 //! What tells one object from another: group, version, kind, name and namespace.
 
 use crate::schema;
+use smol_str::SmolStr;
 use std::fmt;
 
 /// The namespace of objects that have none.
@@ -11,33 +12,33 @@ pub const DEFAULT_NAMESPACE: &str = "default";
 /// Group, version and kind; as a selector, an empty part matches anything.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Gvk {
-    pub group: String,
-    pub version: String,
-    pub kind: String,
+    pub group: SmolStr,
+    pub version: SmolStr,
+    pub kind: SmolStr,
 }
 
 /// An object's identity; two objects in one build never share it.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Id {
     pub gvk: Gvk,
-    pub name: String,
+    pub name: SmolStr,
     /// The effective namespace: `default` where none is given, [`CLUSTER`] where there can't be one.
-    pub namespace: String,
+    pub namespace: SmolStr,
 }
 
 impl Gvk {
     pub fn new(api_version: &str, kind: &str) -> Self {
         let (group, version) = split_api_version(api_version);
-        Self { group: group.to_owned(), version: version.to_owned(), kind: kind.to_owned() }
+        Self { group: group.into(), version: version.into(), kind: kind.into() }
     }
 
     pub fn kind(kind: &str) -> Self {
-        Self { kind: kind.to_owned(), ..Self::default() }
+        Self { kind: kind.into(), ..Self::default() }
     }
 
     pub fn api_version(&self) -> String {
         if self.group.is_empty() {
-            self.version.clone()
+            self.version.to_string()
         } else {
             format!("{}/{}", self.group, self.version)
         }

@@ -21,7 +21,7 @@ const MAX_BASES: usize = 100;
 pub struct Context<'a> {
     pub files: &'a dyn Files,
     pub options: &'a Options,
-    read: RefCell<BTreeSet<PathBuf>>,
+    read: RefCell<Vec<PathBuf>>,
     warnings: RefCell<Vec<Warning>>,
     schema: RefCell<SchemaChoice>,
 }
@@ -70,7 +70,7 @@ impl<'a> Context<'a> {
 
     /// The files that were read and the warnings that were given.
     pub fn finish(self) -> (BTreeSet<PathBuf>, Vec<Warning>) {
-        (self.read.into_inner(), self.warnings.into_inner())
+        (self.read.into_inner().into_iter().collect(), self.warnings.into_inner())
     }
 }
 
@@ -167,7 +167,7 @@ impl<'a> Loader<'a> {
             }));
         }
         let content = self.context.files.read(&canonical).map_err(read_error)?;
-        self.context.read.borrow_mut().insert(canonical);
+        self.context.read.borrow_mut().push(canonical);
         Ok(content)
     }
 

@@ -6,6 +6,7 @@ use crate::yaml::{
     Dialect, Key, Mapping, Mark, Node, ParseOptions, Scalar, Style, Tag, parse_documents, resolve,
     to_json,
 };
+use smol_str::SmolStr;
 use std::collections::VecDeque;
 use std::path::Path;
 use std::sync::Arc;
@@ -148,8 +149,8 @@ fn make_resource(node: Node, file: &Arc<Path>) -> Result<Resource> {
         let found = annotations.iter().find(|(key, _)| key.strip_prefix(NOTES) == Some(name));
         found.map(|(_, value)| (*value).to_owned())
     };
-    let list = |name: &str| -> Vec<String> {
-        note(name).map(|text| text.split(',').map(str::to_owned).collect()).unwrap_or_default()
+    let list = |name: &str| -> Vec<SmolStr> {
+        note(name).map(|text| text.split(',').map(SmolStr::from).collect()).unwrap_or_default()
     };
     let (names, namespaces, kinds) =
         (list("previousNames"), list("previousNamespaces"), list("previousKinds"));

@@ -1,11 +1,12 @@
 //! The order of the output.
 
 use crate::error::{Result, fail};
+use crate::id::Gvk;
 use crate::kustomization::{Order, SortOptions};
-use crate::resource::Resource;
 use crate::resources::Resources;
 use std::cmp::Ordering;
 use std::collections::HashMap;
+use std::rc::Rc;
 
 /// Kinds that come first in the legacy order: what others depend on.
 pub const FIRST: &[&str] = &[
@@ -69,21 +70,42 @@ pub fn sort(resources: &mut Resources, options: &SortOptions) -> Result<()> {
         ranks.insert(kind, at as isize + 1);
     }
     resources.check_unique()?;
-    resources.all_mut().sort_by_cached_key(|resource| key(resource, &ranks));
+    let mut kinds: HashMap<Gvk, Rc<Kind>> = HashMap::new();
+    resources.all_mut().sort_by_cached_key(|resource| {
+        let gvk = resource.gvk();
+        let rank = ranks.get(gvk.kind.as_str()).copied().unwrap_or(0);
+        let kind = kinds.entry(gvk).or_insert_with_key(|gvk| Rc::new(Kind::new(rank, gvk)));
+        let namespace = or(resource.namespace(), "~X");
+        (Rc::clone(kind), format!("{namespace}|{}", or(resource.name(), "~N")))
+    });
     Ok(())
 }
 
-/// Rank, then group, version and kind, then namespace and name.
-fn key(resource: &Resource, ranks: &HashMap<&str, isize>) -> (isize, KindKey, String) {
-    let gvk = resource.gvk();
-    let or =
-        |text: &str, none: &str| if text.is_empty() { none.to_owned() } else { text.to_owned() };
-    let text =
-        format!("{}_{}_{}", or(&gvk.group, "~G"), or(&gvk.version, "~V"), or(&gvk.kind, "~K"));
-    let is_namespace = gvk.kind == "Namespace";
-    let kind = KindKey { core: is_namespace && gvk.group.is_empty(), is_namespace, text };
-    let place = format!("{gvk}|{}|{}", or(resource.namespace(), "~X"), or(resource.name(), "~N"));
-    (ranks.get(gvk.kind.as_str()).copied().unwrap_or(0), kind, place)
+fn or<'a>(text: &'a str, none: &'a str) -> &'a str {
+    if text.is_empty() { none } else { text }
+}
+
+/// What a kind has to do with the order: its rank, then group, version and kind. The same for all of its objects, so that it
+/// is made once.
+#[derive(PartialEq, Eq, PartialOrd, Ord)]
+struct Kind {
+    rank: isize,
+    key: KindKey,
+    gvk: String,
+}
+
+impl Kind {
+    fn new(rank: isize, gvk: &Gvk) -> Self {
+        let (group, version, kind) =
+            (or(&gvk.group, "~G"), or(&gvk.version, "~V"), or(&gvk.kind, "~K"));
+        let is_namespace = gvk.kind == "Namespace";
+        let key = KindKey {
+            core: is_namespace && gvk.group.is_empty(),
+            is_namespace,
+            text: format!("{group}_{version}_{kind}"),
+        };
+        Self { rank, key, gvk: gvk.to_string() }
+    }
 }
 
 #[derive(PartialEq, Eq)]

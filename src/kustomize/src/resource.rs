@@ -4,6 +4,7 @@ use crate::error::{ErrorKind, Result};
 use crate::id::{Gvk, Id, effective_namespace, split_api_version};
 use crate::origin::{ORIGIN_ANNOTATION, Origin, TRANSFORMATIONS_ANNOTATION};
 use crate::yaml::{Mapping, Node, Scalar, Tag, Value};
+use smol_str::SmolStr;
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
@@ -14,12 +15,13 @@ pub struct Resource {
     pub node: Node,
     /// Names it had before, oldest first.
     pub previous: Vec<PreviousName>,
-    pub prefixes: Vec<String>,
-    pub suffixes: Vec<String>,
+    pub prefixes: Vec<SmolStr>,
+    pub suffixes: Vec<SmolStr>,
     /// A hash of its content is to be added to its name.
     pub wants_hash: bool,
     pub behavior: Behavior,
-    pub origin: Option<Origin>,
+    /// Apart, because few builds ask for origins and all move their objects about.
+    pub origin: Option<Box<Origin>>,
     pub transformations: Vec<Origin>,
     /// Variables that read a field of this object.
     pub variables: Vec<String>,
@@ -36,10 +38,10 @@ pub struct Resource {
 /// A name that an object once had.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PreviousName {
-    pub name: String,
+    pub name: SmolStr,
     /// The effective namespace at that time.
-    pub namespace: String,
-    pub kind: String,
+    pub namespace: SmolStr,
+    pub kind: SmolStr,
 }
 
 /// What a generator does about an object of the same name that is there already.
@@ -115,8 +117,8 @@ impl Resource {
     pub fn id(&self) -> Id {
         Id {
             gvk: self.gvk(),
-            name: self.name().to_owned(),
-            namespace: self.effective_namespace().to_owned(),
+            name: self.name().into(),
+            namespace: self.effective_namespace().into(),
         }
     }
 
@@ -124,11 +126,7 @@ impl Resource {
     pub fn previous_ids(&self) -> impl Iterator<Item = Id> {
         let (group, version) = split_api_version(self.api_version());
         self.previous.iter().map(move |previous| Id {
-            gvk: Gvk {
-                group: group.to_owned(),
-                version: version.to_owned(),
-                kind: previous.kind.clone(),
-            },
+            gvk: Gvk { group: group.into(), version: version.into(), kind: previous.kind.clone() },
             name: previous.name.clone(),
             namespace: previous.namespace.clone(),
         })
@@ -163,9 +161,9 @@ impl Resource {
     /// Remembers the present name before it changes.
     pub fn store_previous(&mut self) {
         let previous = PreviousName {
-            name: self.name().to_owned(),
-            namespace: self.effective_namespace().to_owned(),
-            kind: self.kind().to_owned(),
+            name: self.name().into(),
+            namespace: self.effective_namespace().into(),
+            kind: self.kind().into(),
         };
         if !previous.name.is_empty() && !previous.kind.is_empty() {
             self.previous.push(previous);

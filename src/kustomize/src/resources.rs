@@ -3,6 +3,7 @@
 use crate::error::{Error, ErrorKind, Result};
 use crate::id::Id;
 use crate::resource::Resource;
+use smol_str::SmolStr;
 use std::collections::HashMap;
 
 /// The objects of a build, in order.
@@ -18,9 +19,10 @@ pub struct Resources {
 /// Positions by identity.
 #[derive(Debug, Default)]
 struct Index {
-    current: HashMap<Id, Vec<usize>>,
-    any: HashMap<Id, Vec<usize>>,
-    by_name: HashMap<String, Vec<usize>>,
+    /// By the identities that objects have or had.
+    by_id: HashMap<Id, Vec<usize>>,
+    /// By the names that they have or had; made when it is first asked for, which most builds don't.
+    by_name: Option<HashMap<SmolStr, Vec<usize>>>,
 }
 
 impl Resources {
@@ -54,7 +56,8 @@ impl Resources {
     /// Adds an object, whose identity must be new.
     pub fn append(&mut self, resource: Resource) -> Result<()> {
         let id = resource.id();
-        if let Some(position) = self.index().at_current(&id).first().copied() {
+        let known = self.find_any(&id).into_iter().find(|known| self.list[*known].id() == id);
+        if let Some(position) = known {
             let error = Error::new(ErrorKind::Duplicate(resource.describe()));
             return Err(error
                 .at_object(&resource)
@@ -68,17 +71,24 @@ impl Resources {
     }
 
     pub fn append_all(&mut self, others: Resources) -> Result<()> {
+        // Among themselves they are unique, unless a transformer has made two of them alike.
+        if self.list.is_empty() && others.check_unique().is_ok() {
+            *self = others;
+            return Ok(());
+        }
         others.list.into_iter().try_for_each(|resource| self.append(resource))
     }
 
     /// Positions of the objects that have or had this identity.
     pub fn find_any(&mut self, id: &Id) -> Vec<usize> {
-        self.index().any.get(id).cloned().unwrap_or_default()
+        self.index().by_id.get(id).cloned().unwrap_or_default()
     }
 
     /// Positions of the objects that have or had this name.
     pub fn find_name(&mut self, name: &str) -> Vec<usize> {
-        self.index().by_name.get(name).cloned().unwrap_or_default()
+        self.index();
+        let by_name = self.index.as_mut().map(|index| index.by_name(&self.list));
+        by_name.and_then(|by_name| by_name.get(name)).cloned().unwrap_or_default()
     }
 
     /// Changes one object and keeps the index right.
@@ -109,20 +119,18 @@ impl Resources {
     }
 
     /// Complains about objects that have come to share an identity.
-    pub fn check_unique(&mut self) -> Result<()> {
-        if self.index.is_some()
-            && self.index().current.values().all(|positions| positions.len() == 1)
+    pub fn check_unique(&self) -> Result<()> {
+        if let Some(index) = &self.index
+            && index.by_id.values().all(|positions| positions.len() == 1)
         {
             return Ok(());
         }
-        let index = self.index();
-        let shared = index
-            .current
-            .values()
-            .filter(|positions| positions.len() > 1)
-            .map(|positions| positions[0])
-            .min();
-        match shared {
+        let mut first = HashMap::with_capacity(self.list.len());
+        let shared = present(&self.list).filter_map(|(position, resource)| {
+            let known = *first.entry(resource.id()).or_insert(position);
+            (known != position).then_some(known)
+        });
+        match shared.min() {
             Some(position) => Err(Error::new(ErrorKind::Duplicate(self.list[position].describe()))),
             None => Ok(()),
         }
@@ -132,29 +140,43 @@ impl Resources {
         let list = &self.list;
         self.index.get_or_insert_with(|| {
             let mut index = Index::default();
-            for (position, resource) in
-                list.iter().enumerate().filter(|(_, resource)| !resource.is_gone())
-            {
-                index.add(resource, position);
-            }
+            present(list).for_each(|(position, resource)| index.add(resource, position));
             index
         })
     }
 }
 
+/// The objects that no patch has deleted, with their positions.
+fn present(list: &[Resource]) -> impl Iterator<Item = (usize, &Resource)> {
+    list.iter().enumerate().filter(|(_, resource)| !resource.is_gone())
+}
+
 impl Index {
-    fn at_current(&self, id: &Id) -> &[usize] {
-        self.current.get(id).map_or(&[], Vec::as_slice)
+    fn add(&mut self, resource: &Resource, position: usize) {
+        for id in resource.all_ids() {
+            if let Some(by_name) = &mut self.by_name {
+                add_name(by_name, &id.name, position);
+            }
+            self.by_id.entry(id).or_default().push(position);
+        }
     }
 
-    fn add(&mut self, resource: &Resource, position: usize) {
-        self.current.entry(resource.id()).or_default().push(position);
-        for id in resource.all_ids() {
-            let named = self.by_name.entry(id.name.clone()).or_default();
-            if named.last() != Some(&position) {
-                named.push(position);
+    fn by_name(&mut self, list: &[Resource]) -> &HashMap<SmolStr, Vec<usize>> {
+        self.by_name.get_or_insert_with(|| {
+            let mut by_name = HashMap::new();
+            for (position, resource) in present(list) {
+                let past = resource.previous.iter().map(|previous| previous.name.as_str());
+                past.chain([resource.name()])
+                    .for_each(|name| add_name(&mut by_name, name, position));
             }
-            self.any.entry(id).or_default().push(position);
-        }
+            by_name
+        })
+    }
+}
+
+fn add_name(by_name: &mut HashMap<SmolStr, Vec<usize>>, name: &str, position: usize) {
+    let named = by_name.entry(name.into()).or_default();
+    if named.last() != Some(&position) {
+        named.push(position);
     }
 }

@@ -40,9 +40,9 @@ impl Selector {
         let part = regex::escape;
         Self {
             gvk: Gvk {
-                group: part(&gvk.group),
-                version: part(&gvk.version),
-                kind: part(&gvk.kind),
+                group: part(&gvk.group).into(),
+                version: part(&gvk.version).into(),
+                kind: part(&gvk.kind).into(),
             },
             name: part(name),
             namespace: part(namespace),

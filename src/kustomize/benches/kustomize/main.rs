@@ -9,7 +9,7 @@ mod trees;
 
 use formwork_kustomize::{Disk, Options, Schemas, build, inspect};
 use formwork_measure::{self as measure, Cost, median, program};
-use std::io::Write;
+use std::io::{BufWriter, Write};
 use std::path::Path;
 
 /// Runs of each program on a small tree, and on a large one.
@@ -36,7 +36,10 @@ fn main() {
 /// What `formwork kube build` does.
 fn write(root: &str) {
     let built = build(&Disk, Path::new(root), &Options::default()).unwrap();
-    std::io::stdout().write_all(built.to_yaml().as_bytes()).unwrap();
+    let mut out = BufWriter::new(std::io::stdout().lock());
+    built.write_yaml(&mut out).unwrap();
+    out.flush().unwrap();
+    std::mem::forget(built);
 }
 
 /// What `formwork kube check` does.

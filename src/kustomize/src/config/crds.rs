@@ -61,7 +61,7 @@ fn collect(
         {
             let key = text("x-kubernetes-object-ref-name-key").unwrap_or("name");
             path.push(key.to_owned());
-            let target = Gvk { version: version.to_owned(), ..Gvk::kind(target) };
+            let target = Gvk { version: version.into(), ..Gvk::kind(target) };
             config.add_reference(&NameReference { target, referrers: vec![field(path)] })?;
             path.pop();
         }

@@ -95,7 +95,7 @@ fn spec(
     path: impl Into<String>,
     create: bool,
 ) -> FieldSpec {
-    let gvk = Gvk { group: group.to_owned(), version: version.to_owned(), kind: kind.to_owned() };
+    let gvk = Gvk { group: group.into(), version: version.into(), kind: kind.into() };
     FieldSpec::new(gvk, path, create)
 }
 
@@ -228,8 +228,7 @@ fn variable_references() -> Vec<FieldSpec> {
 
 fn name_references() -> Vec<NameReference> {
     let target = |group: &str, version: &str, kind: &str, referrers: Vec<FieldSpec>| {
-        let target =
-            Gvk { group: group.to_owned(), version: version.to_owned(), kind: kind.to_owned() };
+        let target = Gvk { group: group.into(), version: version.into(), kind: kind.into() };
         NameReference { target, referrers }
     };
     let scaled = || vec![of_kind("HorizontalPodAutoscaler", "spec/scaleTargetRef/name")];
@@ -345,7 +344,7 @@ fn secret_references() -> Vec<FieldSpec> {
 /// Of pods, only those of `v1` are looked at.
 fn only_core_pods(specs: &mut [FieldSpec]) {
     for spec in specs.iter_mut().filter(|spec| spec.gvk.kind == POD.0) {
-        spec.gvk.version = "v1".to_owned();
+        spec.gvk.version = "v1".into();
     }
 }
 

@@ -3,7 +3,6 @@
 use super::{Config, FieldSpec, NameReference};
 use crate::decode::{Fields, Reading};
 use crate::error::Result;
-use crate::id::Gvk;
 use crate::yaml::Node;
 
 /// Reads one file of `configurations`.
@@ -31,7 +30,7 @@ pub fn read_config(reading: Reading<'_>, node: &Node) -> Result<Config> {
 pub fn field_specs(fields: &Fields<'_>, name: &'static str) -> Result<Vec<FieldSpec>> {
     fields.each(name, |reading, node| {
         let fields = reading.fields("a field specification", node)?;
-        let spec = FieldSpec::new(gvk(&fields)?, fields.string("path")?, fields.bool("create")?);
+        let spec = FieldSpec::new(fields.gvk()?, fields.string("path")?, fields.bool("create")?);
         fields.finish()?;
         Ok(spec)
     })
@@ -40,15 +39,7 @@ pub fn field_specs(fields: &Fields<'_>, name: &'static str) -> Result<Vec<FieldS
 fn read_reference(reading: Reading<'_>, node: &Node) -> Result<NameReference> {
     let fields = reading.fields("an entry of nameReference", node)?;
     let reference =
-        NameReference { target: gvk(&fields)?, referrers: field_specs(&fields, "fieldSpecs")? };
+        NameReference { target: fields.gvk()?, referrers: field_specs(&fields, "fieldSpecs")? };
     fields.finish()?;
     Ok(reference)
-}
-
-fn gvk(fields: &Fields<'_>) -> Result<Gvk> {
-    Ok(Gvk {
-        group: fields.string("group")?,
-        version: fields.string("version")?,
-        kind: fields.string("kind")?,
-    })
 }

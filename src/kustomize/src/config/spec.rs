@@ -44,8 +44,16 @@ impl FieldSpec {
 
     /// Whether it is about objects of this kind.
     pub fn concerns(&self, resource: &Resource) -> bool {
-        let (group, version) = split_api_version(resource.api_version());
-        self.gvk.selects(group, version, resource.kind())
+        let Gvk { group, version, kind } = &self.gvk;
+        // The kind alone decides it for nearly every field and object.
+        if !kind.is_empty() && kind != resource.kind() {
+            return false;
+        }
+        if group.is_empty() && version.is_empty() {
+            return true;
+        }
+        let (own_group, own_version) = split_api_version(resource.api_version());
+        self.gvk.selects(own_group, own_version, resource.kind())
     }
 }
 

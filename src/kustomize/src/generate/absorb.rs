@@ -125,7 +125,7 @@ fn plain_data(old: &Resource) -> Result<Mapping> {
                 old.describe()
             ));
         }
-        data.insert(key.text.clone(), value.text().as_bytes().to_vec());
+        data.insert(key.text.to_string(), value.text().as_bytes().to_vec());
     }
     Ok(secret_data(data))
 }

@@ -227,17 +227,13 @@ fn read_variable(reading: Reading<'_>, node: &Node) -> Result<Variable> {
     let target = fields.optional("objref", |reading, node| {
         let fields = reading.fields("objref", node)?;
         let api_version = fields.string("apiVersion")?;
-        let mut gvk = Gvk {
-            group: fields.string("group")?,
-            version: fields.string("version")?,
-            kind: fields.string("kind")?,
-        };
+        let mut gvk = fields.gvk()?;
         if !api_version.is_empty() {
             match *api_version.split('/').collect::<Vec<_>>() {
-                [version] => version.clone_into(&mut gvk.version),
+                [version] => gvk.version = version.into(),
                 [group, version] => {
-                    group.clone_into(&mut gvk.group);
-                    version.clone_into(&mut gvk.version);
+                    gvk.group = group.into();
+                    gvk.version = version.into();
                 }
                 _ => {}
             }

@@ -91,11 +91,7 @@ fn read_source(reading: Reading<'_>, node: &Node) -> Result<Source> {
     let fields = reading.fields("source", node)?;
     let path = fields.string("fieldPath")?;
     let source = Source {
-        gvk: Gvk {
-            group: fields.string("group")?,
-            version: fields.string("version")?,
-            kind: fields.string("kind")?,
-        },
+        gvk: fields.gvk()?,
         name: fields.string("name")?,
         namespace: fields.string("namespace")?,
         field_path: if path.is_empty() { DEFAULT_FIELD_PATH.to_owned() } else { path },

@@ -3,7 +3,6 @@
 use crate::config::{FieldSpec, field_specs};
 use crate::decode::{Reading, Text};
 use crate::error::Result;
-use crate::id::Gvk;
 use crate::selector::Selector;
 use crate::yaml::{Mark, Node};
 
@@ -113,11 +112,7 @@ pub fn read_patch(reading: Reading<'_>, node: &Node) -> Result<PatchEntry> {
 pub fn read_selector(reading: Reading<'_>, node: &Node) -> Result<Selector> {
     let fields = reading.fields("a selector", node)?;
     let selector = Selector {
-        gvk: Gvk {
-            group: fields.string("group")?,
-            version: fields.string("version")?,
-            kind: fields.string("kind")?,
-        },
+        gvk: fields.gvk()?,
         name: fields.string("name")?,
         namespace: fields.string("namespace")?,
         annotations: fields.string("annotationSelector")?,

@@ -8,28 +8,29 @@ use crate::id::{CLUSTER, Gvk};
 use crate::resource::{Resource, set_text};
 use crate::resources::Resources;
 use crate::yaml::{Mapping, Node, Tag, Value};
+use smol_str::SmolStr;
 use std::collections::{HashMap, HashSet};
 
 /// An object as references see it.
 struct Candidate {
-    name: String,
+    name: SmolStr,
     /// The namespace as written.
-    namespace: String,
-    effective_namespace: String,
-    original_namespace: String,
+    namespace: SmolStr,
+    effective_namespace: SmolStr,
+    original_namespace: SmolStr,
     is_service_account: bool,
     /// The names it had, by kind.
-    past: Vec<(Gvk, String)>,
-    prefixes: Vec<String>,
-    suffixes: Vec<String>,
+    past: Vec<(Gvk, SmolStr)>,
+    prefixes: Vec<SmolStr>,
+    suffixes: Vec<SmolStr>,
 }
 
 /// All objects, found by names they had.
 struct Candidates {
     all: Vec<Candidate>,
-    by_old_name: HashMap<String, Vec<usize>>,
+    by_old_name: HashMap<SmolStr, Vec<usize>>,
     /// For each original namespace, the namespaces that its objects are in now.
-    by_original_namespace: HashMap<String, HashSet<(String, String)>>,
+    by_original_namespace: HashMap<SmolStr, HashSet<(SmolStr, SmolStr)>>,
 }
 
 /// One reference on its way to its target.
@@ -41,13 +42,12 @@ struct Reference<'a> {
     /// For `roleRef`, the kind that the binding itself names.
     role: Option<Gvk>,
     /// Namespaces of the service accounts that a role binding names.
-    subject_namespaces: &'a HashSet<String>,
+    subject_namespaces: &'a HashSet<SmolStr>,
 }
 
 /// Rewrites every reference to a renamed object.
 pub fn fix(resources: &mut Resources, config: &Config) -> Result<()> {
-    resources.iter().try_for_each(|resource| subject_namespaces(resource).map(drop))?;
-    let candidates = Candidates::new(resources);
+    let candidates = Candidates::new(resources)?;
     if candidates.by_old_name.is_empty() {
         return Ok(());
     }
@@ -108,14 +108,10 @@ fn fix_one<'a>(
 fn role_of(node: &Node) -> Option<Gvk> {
     let role = node.get("roleRef")?;
     let (group, kind) = (role.get("apiGroup")?, role.get("kind")?);
-    Some(Gvk {
-        group: group.text().to_owned(),
-        version: String::new(),
-        kind: kind.text().to_owned(),
-    })
+    Some(Gvk { group: group.text().into(), version: SmolStr::default(), kind: kind.text().into() })
 }
 
-fn subject_namespaces(resource: &Resource) -> Result<HashSet<String>> {
+fn subject_namespaces(resource: &Resource) -> Result<HashSet<SmolStr>> {
     let mut namespaces = HashSet::new();
     if resource.kind() != "RoleBinding" {
         return Ok(namespaces);
@@ -140,11 +136,14 @@ fn subject_namespaces(resource: &Resource) -> Result<HashSet<String>> {
 }
 
 impl Candidates {
-    fn new(resources: &Resources) -> Self {
-        let mut by_old_name: HashMap<String, Vec<usize>> = HashMap::new();
-        let mut by_original_namespace: HashMap<String, HashSet<(String, String)>> = HashMap::new();
+    fn new(resources: &Resources) -> Result<Self> {
+        let mut by_old_name: HashMap<SmolStr, Vec<usize>> = HashMap::new();
+        let mut by_original_namespace: HashMap<SmolStr, HashSet<(SmolStr, SmolStr)>> =
+            HashMap::new();
         let mut all = Vec::with_capacity(resources.len());
         for (position, resource) in resources.iter().enumerate() {
+            // A role binding that can't be read is an error even where nothing was renamed.
+            subject_namespaces(resource)?;
             let candidate = Candidate::new(resource);
             for (_, name) in &candidate.past {
                 let positions = by_old_name.entry(name.clone()).or_default();
@@ -157,17 +156,17 @@ impl Candidates {
             now.insert((candidate.effective_namespace.clone(), candidate.namespace.clone()));
             all.push(candidate);
         }
-        Self { all, by_old_name, by_original_namespace }
+        Ok(Self { all, by_old_name, by_original_namespace })
     }
 }
 
 impl Candidate {
     fn new(resource: &Resource) -> Self {
-        let effective_namespace = resource.effective_namespace().to_owned();
+        let effective_namespace = SmolStr::from(resource.effective_namespace());
         let first = resource.previous.first();
         Self {
-            name: resource.name().to_owned(),
-            namespace: resource.namespace().to_owned(),
+            name: resource.name().into(),
+            namespace: resource.namespace().into(),
             original_namespace: first
                 .map_or_else(|| effective_namespace.clone(), |first| first.namespace.clone()),
             effective_namespace,
@@ -188,7 +187,7 @@ impl Candidate {
 
     /// Whether both went through the same layers, judged by the prefixes and suffixes that they got there.
     fn has_layers_of(&self, other: &Candidate, lenient: bool) -> bool {
-        let same = |a: &[String], b: &[String]| {
+        let same = |a: &[SmolStr], b: &[SmolStr]| {
             (lenient && (a.is_empty() || b.is_empty())) || same_ending(a, b)
         };
         same(&self.prefixes, &other.prefixes) && same(&self.suffixes, &other.suffixes)
@@ -196,7 +195,7 @@ impl Candidate {
 }
 
 /// Whether the shorter list ends the longer one; an empty one only ends an empty one.
-fn same_ending(a: &[String], b: &[String]) -> bool {
+fn same_ending(a: &[SmolStr], b: &[SmolStr]) -> bool {
     let (short, long) = if a.len() <= b.len() { (a, b) } else { (b, a) };
     if short.is_empty() { long.is_empty() } else { long.ends_with(short) }
 }

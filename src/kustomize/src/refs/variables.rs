@@ -9,12 +9,13 @@ use crate::resources::Resources;
 use crate::selector::Selector;
 use crate::suggest;
 use crate::yaml::{Dialect, Node, Scalar, Style, Tag, Typed, Value, go_json_number, typed};
+use smol_str::SmolStr;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// What a variable stands for.
 #[derive(Clone, Debug)]
 struct Replacement {
-    text: String,
+    text: SmolStr,
     tag: Tag,
 }
 
@@ -36,9 +37,11 @@ pub fn attach(resources: &mut Resources, variables: &[Variable]) -> Result<()> {
     for variable in variables {
         // Without a namespace the variable means the object wherever it is.
         let anywhere = variable.target_namespace.is_empty();
-        let namespace = variable.target_namespace.clone();
-        let target =
-            Id { gvk: variable.target.clone(), name: variable.target_name.clone(), namespace };
+        let target = Id {
+            gvk: variable.target.clone(),
+            name: variable.target_name.as_str().into(),
+            namespace: variable.target_namespace.as_str().into(),
+        };
         let named = resources.find_name(&target.name).into_iter().filter(|position| {
             let ids = resources.get(*position).all_ids();
             let same = |id: &Id| id.gvk == target.gvk && id.name == target.name;
@@ -117,7 +120,7 @@ fn value_of(resources: &Resources, variable: &Variable) -> Result<Option<Replace
             if let Ok(Typed::Float(value)) =
                 typed(&Scalar { style: Style::Plain, ..scalar.clone() }, node.at, Dialect::V3)
             {
-                text = go_json_number(value);
+                text = go_json_number(value).into();
             }
             Tag::Float
         }
@@ -212,5 +215,5 @@ fn expand(
         }
     }
     out.push_str(rest);
-    scalar.text = out;
+    scalar.text = out.into();
 }

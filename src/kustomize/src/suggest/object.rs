@@ -5,6 +5,7 @@ use crate::id::Id;
 use crate::resource::Resource;
 use crate::resources::Resources;
 use crate::selector::Selector;
+use smol_str::SmolStr;
 
 /// Why no object has this identity, and which one was probably meant.
 pub fn for_id(resources: &Resources, id: &Id) -> Option<String> {
@@ -55,9 +56,9 @@ pub fn for_selector(resources: &Resources, selector: &Selector) -> Option<String
     }
     type Clear = fn(&mut Selector);
     let conditions: [(&str, &str, Clear); 6] = [
-        ("kind", &selector.gvk.kind, |selector| selector.gvk.kind.clear()),
-        ("group", &selector.gvk.group, |selector| selector.gvk.group.clear()),
-        ("version", &selector.gvk.version, |selector| selector.gvk.version.clear()),
+        ("kind", &selector.gvk.kind, |selector| selector.gvk.kind = SmolStr::default()),
+        ("group", &selector.gvk.group, |selector| selector.gvk.group = SmolStr::default()),
+        ("version", &selector.gvk.version, |selector| selector.gvk.version = SmolStr::default()),
         ("namespace", &selector.namespace, |selector| selector.namespace.clear()),
         ("labelSelector", &selector.labels, |selector| selector.labels.clear()),
         ("annotationSelector", &selector.annotations, |selector| selector.annotations.clear()),

@@ -163,7 +163,7 @@ impl<'a> Target<'a> {
         for mut resource in
             parse_objects(&self.loader.text(path)?, &self.loader.path(path), Mark::default())?
         {
-            resource.origin = self.origin.as_ref().map(|origin| origin.join(path));
+            resource.origin = self.origin.as_ref().map(|origin| Box::new(origin.join(path)));
             acc.resources.append(resource)?;
         }
         Ok(())
@@ -253,7 +253,7 @@ impl<'a> Target<'a> {
                 }
                 let options = GeneratorOptions::merged(args.options.as_ref(), global);
                 let made = make(&self.loader, &self.file, args, &options).map(|mut resource| {
-                    resource.origin = self.builtin_origin(kind);
+                    resource.origin = self.builtin_origin(kind).map(Box::new);
                     resource.file = Some(Arc::from(self.file.as_path()));
                     vec![resource]
                 });
@@ -272,7 +272,7 @@ impl<'a> Target<'a> {
             let mut inflated = generate::inflate(&self.loader, &chart, &globals)
                 .map_err(|error| error.at(&self.file, chart.at))?;
             for resource in &mut inflated {
-                resource.origin = self.builtin_origin("HelmChartInflationGenerator");
+                resource.origin = self.builtin_origin("HelmChartInflationGenerator").map(Box::new);
             }
             generate::absorb(&mut acc.resources, inflated)
                 .map_err(|error| error.at(&self.file, chart.at))?;
@@ -280,7 +280,7 @@ impl<'a> Target<'a> {
         for plugin in self.plugins(&self.kustomization.generators)? {
             let mut generated = plugin::generate(&self.loader, &plugin)?;
             for resource in &mut generated {
-                resource.origin = plugin_origin(&plugin);
+                resource.origin = plugin_origin(&plugin).map(Box::new);
                 resource.file.get_or_insert_with(|| Arc::from(self.file.as_path()));
             }
             generate::absorb(&mut acc.resources, generated)
@@ -309,7 +309,8 @@ impl<'a> Target<'a> {
                         let name =
                             self.file.file_name().map(|name| name.to_string_lossy().into_owned());
                         let name = name.unwrap_or_default();
-                        resource.origin = self.origin.as_ref().map(|origin| origin.join(&name));
+                        resource.origin =
+                            self.origin.as_ref().map(|origin| Box::new(origin.join(&name)));
                         acc.resources.append(resource)?;
                     }
                 }
@@ -353,6 +354,6 @@ fn plugin_origin(plugin: &Resource) -> Option<Origin> {
             name: plugin.name().to_owned(),
             namespace: plugin.namespace().to_owned(),
         }),
-        ..origin.clone()
+        ..(**origin).clone()
     })
 }

@@ -84,13 +84,14 @@ impl Target<'_> {
             }
             done(resources, "ReplicaCountTransformer");
         }
-        for image in &this.images {
+        let effects = images::set(resources, &this.images, &config.images)?;
+        for (at, (image, effect)) in this.images.iter().zip(effects).enumerate() {
             let name = image.name.clone();
-            let warning = match images::set(resources, image, &config.images)? {
+            let warning = match effect {
                 images::Effect::Changed => None,
                 images::Effect::Same => Some(WarningKind::ImageChangesNothing(name)),
                 images::Effect::None => {
-                    let near = images::near(resources, &name);
+                    let near = images::near(resources, &name, &this.images[at + 1..]);
                     Some(WarningKind::ImageMatchesNothing { name, near })
                 }
             };
@@ -132,7 +133,7 @@ fn note(resources: &mut Resources, origin: Option<Origin>) {
     if let Some(origin) = origin {
         for resource in resources.contents_mut() {
             match &resource.origin {
-                None => resource.origin = Some(origin.clone()),
+                None => resource.origin = Some(Box::new(origin.clone())),
                 Some(_) => resource.transformations.push(origin.clone()),
             }
         }

@@ -21,53 +21,68 @@ pub enum Effect {
     Changed,
 }
 
-/// Applies one entry of `images`.
-pub fn set(resources: &mut Resources, image: &Image, specs: &[FieldSpec]) -> Result<Effect> {
-    // The name is a regular expression, as in kustomize; one that doesn't compile matches nothing.
-    let pattern = format!(
-        "^{}(:[a-zA-Z0-9_.{{}}-]*)?(@[a-zA-Z0-9]+([.+_-][a-zA-Z0-9]+)*:[a-zA-Z0-9_.{{}}-]*)?$",
-        image.name
-    );
-    let Ok(pattern) = Regex::new(&pattern) else { return Ok(Effect::None) };
-    let mut effect = Effect::None;
-    let mut change = |node: &mut Node| -> Result<()> {
-        let shape = node.shape();
-        let Some(scalar) = node.as_scalar_mut() else {
-            return Err(fail!(Field, "an image is a string, not a {shape}"));
-        };
-        if pattern.is_match(&scalar.text) {
-            let renamed = rename(&scalar.text, image);
-            if renamed != scalar.text {
-                effect = Effect::Changed;
-            } else if effect == Effect::None {
-                effect = Effect::Same;
-            }
-            scalar.replace(renamed, Tag::Unset);
-        }
-        Ok(())
-    };
+/// Applies the entries of `images`, one after the other on each object; says what each of them did.
+pub fn set(
+    resources: &mut Resources,
+    images: &[Image],
+    specs: &[FieldSpec],
+) -> Result<Vec<Effect>> {
+    let mut effects = vec![Effect::None; images.len()];
+    let patterns: Vec<Option<Regex>> = images.iter().map(pattern).collect();
     for resource in resources.contents_mut() {
         if resource.kind() == "CustomResourceDefinition" {
             continue;
         }
-        if let Err(error) = in_containers(&mut resource.node, &mut change) {
-            let what = format!("changing the images of {}", resource.describe());
-            return Err(error.at_object(resource).doing(what));
-        }
-        for spec in specs {
-            apply(resource, spec, Create::Nothing, &mut change)?;
+        for ((image, pattern), effect) in images.iter().zip(&patterns).zip(&mut effects) {
+            let Some(pattern) = pattern else { continue };
+            let mut change = |node: &mut Node| set_one(node, image, pattern, effect);
+            if let Err(error) = in_containers(&mut resource.node, &mut change) {
+                let what = format!("changing the images of {}", resource.describe());
+                return Err(error.at_object(resource).doing(what));
+            }
+            for spec in specs {
+                apply(resource, spec, Create::Nothing, &mut change)?;
+            }
         }
     }
-    Ok(effect)
+    Ok(effects)
 }
 
-/// The image that was probably meant by a name that no image has.
-pub fn near(resources: &Resources, name: &str) -> Option<String> {
+/// What an image looks like that an entry is for.
+///
+/// The name is a regular expression, as in kustomize; one that doesn't compile matches nothing.
+fn pattern(image: &Image) -> Option<Regex> {
+    let pattern = format!(
+        "^{}(:[a-zA-Z0-9_.{{}}-]*)?(@[a-zA-Z0-9]+([.+_-][a-zA-Z0-9]+)*:[a-zA-Z0-9_.{{}}-]*)?$",
+        image.name
+    );
+    Regex::new(&pattern).ok()
+}
+
+fn set_one(node: &mut Node, image: &Image, pattern: &Regex, effect: &mut Effect) -> Result<()> {
+    let shape = node.shape();
+    let Some(scalar) = node.as_scalar_mut() else {
+        return Err(fail!(Field, "an image is a string, not a {shape}"));
+    };
+    if pattern.is_match(&scalar.text) {
+        let renamed = rename(&scalar.text, image);
+        if renamed != scalar.text {
+            *effect = Effect::Changed;
+        } else if *effect == Effect::None {
+            *effect = Effect::Same;
+        }
+        scalar.replace(renamed, Tag::Unset);
+    }
+    Ok(())
+}
+
+/// The image that was probably meant by a name that no image has, as it was called before the later entries.
+pub fn near(resources: &Resources, name: &str, later: &[Image]) -> Option<String> {
     let mut images = Vec::new();
     for resource in resources.iter() {
         collect(&resource.node, &mut images);
     }
-    let names = || images.iter().map(|image| split(image).0);
+    let names = || images.iter().map(|image| before(split(image).0, later));
     // The same image from another registry is meant more often than a slip of the pen.
     let last = |name: &str| name.rsplit('/').next().map(str::to_owned);
     let same = || names().find(|image| last(image) == last(name));
@@ -75,6 +90,12 @@ pub fn near(resources: &Resources, name: &str) -> Option<String> {
         Some(near) => Some(format!("did you mean {near:?}?")),
         None => listed(names()).map(|listed| format!("the images here are: {listed}")),
     }
+}
+
+/// What an image was called before these entries.
+fn before<'a>(name: &'a str, entries: &'a [Image]) -> &'a str {
+    let renames = entries.iter().rev();
+    renames.fold(name, |name, entry| if entry.new_name == name { &entry.name } else { name })
 }
 
 /// The images of containers at any depth.

@@ -27,6 +27,7 @@ pub fn set(
         let Some(mapping) = node.as_mapping_mut() else {
             return Err(fail!(Field, "labels and annotations go into a map, not into a {shape}"));
         };
+        mapping.reserve(entries.iter().filter(|(key, _)| !mapping.contains(key)).count());
         for (number, (key, value)) in (first.get()..).zip(entries) {
             let is_new = !mapping.contains(key);
             set_scalar(mapping, key, value, Tag::Str);

@@ -7,6 +7,12 @@ use crate::resource::{Resource, mapping_at};
 use crate::resources::Resources;
 use crate::yaml::{Mapping, Node, Scalar, Tag};
 use std::collections::HashMap;
+use std::collections::hash_map::Entry;
+use std::sync::LazyLock;
+
+/// Where an object says its own namespace.
+static FIELD: LazyLock<FieldSpec> =
+    LazyLock::new(|| FieldSpec::new(Default::default(), "metadata/namespace", true));
 
 /// Which subjects of role bindings are moved to the namespace.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -63,8 +69,11 @@ impl Namespace<'_> {
             resource.store_previous();
             self.set_one(resource)?;
             let after = resource.id();
-            if let Some(count) = taken.get_mut(&before) {
-                *count -= 1;
+            if let Entry::Occupied(mut entry) = taken.entry(before) {
+                *entry.get_mut() -= 1;
+                if *entry.get() == 0 {
+                    entry.remove();
+                }
             }
             let count = taken.entry(after).or_default();
             *count += 1;
@@ -91,8 +100,7 @@ impl Namespace<'_> {
     pub fn set_one(&self, resource: &mut Resource) -> Result<()> {
         let mut set = |node: &mut Node| self.set_scalar(node);
         if !resource.is_cluster_scoped() {
-            let spec = FieldSpec::new(Default::default(), "metadata/namespace", true);
-            apply(resource, &spec, Create::Scalar(Tag::Unset), &mut set)?;
+            apply(resource, &FIELD, Create::Scalar(Tag::Unset), &mut set)?;
         }
         let is_binding = |kind: &str| matches!(kind, "RoleBinding" | "ClusterRoleBinding");
         let binding = is_binding(resource.kind());

@@ -149,7 +149,7 @@ fn apply(loader: &Loader<'_>, plugin: &Resource, resources: &mut Resources) -> R
         }
         "ImageTagTransformer" => {
             let image = fields.optional("imageTag", read_image)?.unwrap_or_default();
-            images::set(resources, &image, &specs()?).map(drop)
+            images::set(resources, &[image], &specs()?).map(drop)
         }
         "ReplicaCountTransformer" => {
             let replica = fields.optional("replica", read_replica)?.unwrap_or_default();

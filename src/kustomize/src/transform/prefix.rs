@@ -36,8 +36,8 @@ pub fn add(resources: &mut Resources, end: End, text: &str, specs: &[FieldSpec])
         for spec in specs.iter().filter(|spec| spec.gvk.selects_gvk(&original.gvk)) {
             if spec.path == "metadata/name" && !text.is_empty() {
                 match end {
-                    End::Prefix => resource.prefixes.push(text.to_owned()),
-                    End::Suffix => resource.suffixes.push(text.to_owned()),
+                    End::Prefix => resource.prefixes.push(text.into()),
+                    End::Suffix => resource.suffixes.push(text.into()),
                 }
                 resource.store_previous();
             }

@@ -11,6 +11,7 @@ use crate::selector::{Matcher, Selector, same_namespace};
 use crate::suggest;
 use crate::warning::WarningKind;
 use crate::yaml::{Node, ParseOptions, Scalar, Value, parse_document, to_document};
+use smol_str::SmolStr;
 use std::path::Path;
 
 /// How many objects an ambiguous source names.
@@ -85,7 +86,7 @@ fn find_value(resources: &Resources, replacement: &Replacement) -> Result<Node> 
 fn describe(source: &Source) -> String {
     let mut parts = Vec::new();
     for (name, value) in [
-        ("group", &source.gvk.group),
+        ("group", source.gvk.group.as_str()),
         ("version", &source.gvk.version),
         ("kind", &source.gvk.kind),
         ("name", &source.name),
@@ -99,15 +100,11 @@ fn describe(source: &Source) -> String {
 }
 
 /// The identities of an object as replacements see them: namespaces as written, past ones as they took effect.
-fn identities(resource: &Resource) -> Vec<(Gvk, String, String)> {
+fn identities(resource: &Resource) -> Vec<(Gvk, SmolStr, SmolStr)> {
     let (group, version) = split_api_version(resource.api_version());
-    let with_kind = |kind: &str| Gvk {
-        group: group.to_owned(),
-        version: version.to_owned(),
-        kind: kind.to_owned(),
-    };
-    let now =
-        (with_kind(resource.kind()), resource.name().to_owned(), resource.namespace().to_owned());
+    let with_kind =
+        |kind: &str| Gvk { group: group.into(), version: version.into(), kind: kind.into() };
+    let now = (with_kind(resource.kind()), resource.name().into(), resource.namespace().into());
     let past = resource.previous.iter();
     let past = past.map(|past| (with_kind(&past.kind), past.name.clone(), past.namespace.clone()));
     std::iter::once(now).chain(past).collect()
@@ -143,7 +140,7 @@ fn part_of(node: &Node, options: Option<&FieldOptions>) -> Result<Node> {
     };
     let mut node = node.clone();
     if let Some(scalar) = node.as_scalar_mut() {
-        part.clone_into(&mut scalar.text);
+        scalar.text = part.into();
     }
     Ok(node)
 }
@@ -245,7 +242,7 @@ fn set(node: &mut Node, value: &Node, options: Option<&FieldOptions>) -> Result<
         }
         let joined = parts.join(&options.delimiter);
         if let Some(scalar) = value.as_scalar_mut() {
-            scalar.text = joined;
+            scalar.text = joined.into();
         }
     }
     match &mut node.value {
@@ -287,7 +284,7 @@ fn copy_into_text(
     else {
         return Err(not_text());
     };
-    scalar.text = serialise(&document, &scalar.text)?;
+    scalar.text = serialise(&document, &scalar.text)?.into();
     Ok(())
 }
 

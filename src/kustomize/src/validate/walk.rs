@@ -132,7 +132,7 @@ impl<'a> Walk<'a> {
         for (position, item) in list.items.iter().enumerate() {
             let key = match kind.list {
                 Some(ListType::Map) => identity(item, &kind.list_keys),
-                Some(ListType::Set) => item.as_scalar().map(|scalar| scalar.text.clone()),
+                Some(ListType::Set) => item.as_scalar().map(|scalar| scalar.text.to_string()),
                 _ => return,
             };
             if let Some(key) = key

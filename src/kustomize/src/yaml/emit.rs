@@ -12,12 +12,15 @@ use std::cmp::Ordering;
 /// The column after which go-yaml v2 folds.
 const WIDTH: usize = 80;
 
+/// What stands between two documents.
+pub const SEPARATOR: &str = "---\n";
+
 /// Prints objects as `kustomize build` does: keys in natural order, go-yaml v2's quoting, `---` between.
 pub fn to_yaml<'a>(objects: impl IntoIterator<Item = &'a Node>) -> Result<String, TypeError> {
     let mut writer = Writer::new(WIDTH, false);
     for (index, object) in objects.into_iter().enumerate() {
         if index > 0 {
-            writer.out.push_str("---\n");
+            writer.out.push_str(SEPARATOR);
         }
         writer.restart();
         object_node(&mut writer, object, Context::root())?;

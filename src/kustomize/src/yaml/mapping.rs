@@ -1,6 +1,7 @@
 //! Maps in document order, small in memory: an object has hundreds of them, nearly all with a handful of keys.
 
 use super::node::{Key, Node};
+use smol_str::SmolStr;
 use std::collections::HashMap;
 
 /// Up to this many keys are searched one by one, which beats hashing and needs no table.
@@ -15,7 +16,7 @@ pub struct Mapping {
         clippy::box_collection,
         reason = "nearly every map is without one and should stay small"
     )]
-    positions: Option<Box<HashMap<String, usize>>>,
+    positions: Option<Box<HashMap<SmolStr, usize>>>,
     pub flow: bool,
 }
 
@@ -74,6 +75,11 @@ impl Mapping {
         }
     }
 
+    /// Makes room for so many more entries and no others: most maps never get any.
+    pub fn reserve(&mut self, more: usize) {
+        self.entries.reserve_exact(more);
+    }
+
     pub fn remove(&mut self, key: &str) -> Option<Node> {
         let (_, node) = self.entries.remove(self.position(key)?);
         self.index();
@@ -99,7 +105,7 @@ impl Mapping {
 
     /// Gives back what was reserved for more entries.
     pub fn shrink(&mut self) {
-        self.entries.shrink_to_fit();
+        shrink(&mut self.entries);
     }
 
     fn index(&mut self) {
@@ -111,9 +117,20 @@ impl Mapping {
     }
 }
 
+/// Moves elements to a place of their number, so that the one they grew in serves the next list or map.
+///
+/// `shrink_to_fit` would cut it, and leave thousands of small holes that nothing fits into.
+pub(super) fn shrink<T>(elements: &mut Vec<T>) {
+    let mut exact = Vec::with_capacity(elements.len());
+    exact.append(elements);
+    *elements = exact;
+}
+
 impl FromIterator<(Key, Node)> for Mapping {
     fn from_iter<I: IntoIterator<Item = (Key, Node)>>(entries: I) -> Self {
+        let entries = entries.into_iter();
         let mut mapping = Self::default();
+        mapping.reserve(entries.size_hint().0);
         for (key, node) in entries {
             mapping.insert(key, node);
         }

@@ -20,7 +20,7 @@ mod typed;
 mod write;
 
 pub use documents::parse_documents;
-pub use emit::{to_document, to_yaml};
+pub use emit::{SEPARATOR, to_document, to_yaml};
 pub use mapping::Mapping;
 pub use node::{Key, Mark, Node, Scalar, Sequence, Style, Tag, Value};
 pub use number::{go_json as go_json_number, go_shortest};

@@ -1,6 +1,10 @@
 //! The tree that a build works on: scalars keep their text, so that nothing is lost by reading them too early.
+//!
+//! Nearly every text is short and stands in its node ([`SmolStr`]): a tree of small strings elsewhere would cost twice the
+//! memory, and a miss of the processor's cache for each key that is compared.
 
 use super::mapping::Mapping;
+use smol_str::SmolStr;
 use std::sync::Arc;
 
 /// Where a node stands in its file, counted from 1; zero for what the build made itself.
@@ -28,7 +32,7 @@ pub enum Value {
 /// A scalar as it was written, together with the type that it was read as.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Scalar {
-    pub text: String,
+    pub text: SmolStr,
     pub tag: Tag,
     pub style: Style,
     /// The tag was written out (`!!int "7"`), so it outranks the quotes.
@@ -79,7 +83,7 @@ pub struct Sequence {
 /// A map's key.
 #[derive(Clone, Debug)]
 pub struct Key {
-    pub text: String,
+    pub text: SmolStr,
     pub tag: Tag,
     pub style: Style,
     pub at: Mark,
@@ -89,7 +93,7 @@ pub struct Key {
 
 impl Key {
     /// A key that the build adds; as in kustomize, it turns into a number if it looks like one.
-    pub fn new(text: impl Into<String>) -> Self {
+    pub fn new(text: impl Into<SmolStr>) -> Self {
         Self {
             text: text.into(),
             tag: Tag::Unset,
@@ -100,19 +104,19 @@ impl Key {
     }
 
     /// A key that is a string whatever it looks like.
-    pub fn string(text: impl Into<String>) -> Self {
+    pub fn string(text: impl Into<SmolStr>) -> Self {
         Self { tag: Tag::Str, ..Self::new(text) }
     }
 }
 
 impl Scalar {
     /// A string, whatever its text looks like.
-    pub fn string(text: impl Into<String>) -> Self {
+    pub fn string(text: impl Into<SmolStr>) -> Self {
         Self { tag: Tag::Str, ..Self::untyped(text) }
     }
 
     /// Text whose type is decided by its looks.
-    pub fn untyped(text: impl Into<String>) -> Self {
+    pub fn untyped(text: impl Into<SmolStr>) -> Self {
         Self {
             text: text.into(),
             tag: Tag::Unset,
@@ -124,7 +128,7 @@ impl Scalar {
     }
 
     /// Replaces text and type and keeps the quotes that were there, as kustomize does.
-    pub fn replace(&mut self, text: impl Into<String>, tag: Tag) {
+    pub fn replace(&mut self, text: impl Into<SmolStr>, tag: Tag) {
         self.text = text.into();
         self.tag = tag;
         self.changed = self.shared != 0;
@@ -157,11 +161,11 @@ impl Node {
         Self::new(Value::Scalar(scalar))
     }
 
-    pub fn string(text: impl Into<String>) -> Self {
+    pub fn string(text: impl Into<SmolStr>) -> Self {
         Self::scalar(Scalar::string(text))
     }
 
-    pub fn untyped(text: impl Into<String>) -> Self {
+    pub fn untyped(text: impl Into<SmolStr>) -> Self {
         Self::scalar(Scalar::untyped(text))
     }
 

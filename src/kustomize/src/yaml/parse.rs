@@ -1,7 +1,7 @@
 //! From text to tree: anchors expanded, merge keys applied, sizes bounded.
 
 use super::explain::explain;
-use super::mapping::Mapping;
+use super::mapping::{Mapping, shrink};
 use super::node::{Key, Mark, Node, Scalar, Sequence, Style, Tag, Value};
 use super::options::{Options, Twice};
 use super::resolve::{Resolved, resolve};
@@ -181,7 +181,7 @@ impl<'input> Reader<'input> {
             Event::SequenceStart(anchor, _) => {
                 let flow = self.enter('[', span);
                 let mut items = self.sequence(depth)?;
-                items.shrink_to_fit();
+                shrink(&mut items);
                 self.leave(flow);
                 (Value::Sequence(Sequence { items, flow }), anchor)
             }
@@ -306,7 +306,7 @@ impl<'input> Reader<'input> {
                         help: Some(format!("the first one is in line {first}; keep one of them")),
                     });
                 }
-                self.repeated.push(Repeated { key: key.text.clone(), at: key.at, first });
+                self.repeated.push(Repeated { key: key.text.to_string(), at: key.at, first });
             }
             mapping.insert(key, node);
         }

@@ -103,7 +103,7 @@ fn refold(text: &str) -> Cow<'_, str> {
     writer.finish_document();
     let read = super::parse::parse_document(&writer.out, super::options::Options::EMBEDDED);
     match read.ok().flatten().and_then(|mut node| node.as_mapping_mut()?.remove("text")) {
-        Some(Node { value: Value::Scalar(scalar), .. }) => Cow::Owned(scalar.text),
+        Some(Node { value: Value::Scalar(scalar), .. }) => Cow::Owned(scalar.text.into()),
         _ => Cow::Borrowed(text),
     }
 }
@@ -190,7 +190,7 @@ fn check_key(key: &Key) -> Result<(), TypeError> {
         return Ok(());
     }
     let expected = "a string, as keys must be; put it in quotes";
-    Err(TypeError { text: key.text.clone(), expected, at: key.at })
+    Err(TypeError { text: key.text.to_string(), expected, at: key.at })
 }
 
 /// Whether a key is still a string after go-yaml has written and read it.

@@ -21,7 +21,12 @@ pub fn in_order() -> Options {
 /// Builds `/` and compares what is printed.
 pub fn check(text: &str, expected: &str) {
     match build(&files(text), Path::new("/"), &in_order()) {
-        Ok(built) => assert_eq!(built.to_yaml(), expected),
+        Ok(built) => {
+            assert_eq!(built.to_yaml(), expected);
+            let mut written = Vec::new();
+            built.write_yaml(&mut written).expect("memory takes everything");
+            assert_eq!(String::from_utf8_lossy(&written), expected, "written object by object");
+        }
         Err(error) => panic!("{error}"),
     }
 }
