@@ -109,6 +109,23 @@ fn behaviours() -> Vec<(&'static str, Vec<Step>)> {
             ],
         ),
         (
+            "crash-late",
+            vec![
+                step(0, "Running", running(0)).ready(),
+                step(120_000, "Running", ended(0, "Error", 1)),
+                step(300, "Running", running(1)),
+                step(300, "Running", backing_off(1, "Error", 1)),
+            ],
+        ),
+        (
+            "very-slow",
+            vec![
+                step(0, "Pending", waiting("ContainerCreating", "")),
+                step(20_000, "Running", running(0)),
+                step(120_000, "Running", running(0)).ready(),
+            ],
+        ),
+        (
             "out-of-memory",
             vec![
                 step(0, "Running", running(0)),

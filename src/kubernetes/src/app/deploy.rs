@@ -32,6 +32,9 @@ pub struct Rollout {
     pub deadline: Option<u32>,
     /// How long everything must have stayed up where a container has no readiness probe: 10 by default.
     pub steady: Option<u32>,
+    /// How long everything must have stayed up, whatever its probes say: 0 by default. What crashes late, or only
+    /// under load, is seen in that time; a canary is watched for it.
+    pub bake: Option<u32>,
     /// Service accounts whose pods must get EKS Pod Identity credentials; a pod without them is made anew once.
     pub credentials: Option<Vec<String>>,
 }
@@ -47,6 +50,7 @@ impl Rollout {
             patience: seconds(self.patience, default.patience),
             deadline: seconds(self.deadline, default.deadline),
             steady: seconds(self.steady, default.steady),
+            bake: seconds(self.bake, default.bake),
             credentials: self.credentials.unwrap_or_default().into_iter().collect(),
         }
     }

@@ -2,7 +2,7 @@
 
 use super::{
     feed::Feed,
-    judge::Judge,
+    judge::{Judge, Recreate},
     target::{Target, Tolerance},
     verdict::{Progress, Verdict},
     world::Sort,
@@ -73,13 +73,13 @@ pub async fn follow(
         if let Some(verdict) = ruling.verdict {
             return Ok(verdict);
         }
-        for pod in &ruling.recreate {
-            let text = match cluster.delete(&Sort::POD.served(), namespace, pod).await {
-                Ok(_) => format!("pod {} has no credentials: it is made anew", name(pod)),
+        for Recreate { pod, why } in &ruling.recreate {
+            let what = match cluster.delete(&Sort::POD.served(), namespace, pod).await {
+                Ok(_) => "it is made anew".to_owned(),
                 // The judge sees that it is still there.
-                Err(failure) => format!("pod {} has no credentials: {failure}", name(pod)),
+                Err(failure) => failure.to_string(),
             };
-            tell(Progress::Message { text });
+            tell(Progress::Message { text: format!("pod {}: {why}: {what}", name(pod)) });
         }
     }
 }

@@ -149,6 +149,9 @@ pub struct Tolerance {
     /// ready from its start; one that crashes a second later would pass for healthy.
     #[serde(with = "seconds")]
     pub steady: Duration,
+    /// How long everything must have stayed up, whatever its probes say.
+    #[serde(with = "seconds")]
+    pub bake: Duration,
     /// Service accounts whose pods must get EKS Pod Identity credentials.
     pub credentials: BTreeSet<String>,
 }
@@ -160,6 +163,7 @@ impl Default for Tolerance {
             patience: Duration::from_secs(300),
             deadline: Duration::from_secs(600),
             steady: Duration::from_secs(10),
+            bake: Duration::ZERO,
             credentials: BTreeSet::new(),
         }
     }
@@ -186,7 +190,8 @@ mod tests {
     #[test]
     fn a_tolerance_is_written_in_seconds() {
         let written = json!({
-            "allowed_failures": 1, "patience": 300, "deadline": 600, "steady": 10, "credentials": [],
+            "allowed_failures": 1, "patience": 300, "deadline": 600, "steady": 10, "bake": 0,
+            "credentials": [],
         });
         assert_eq!(serde_json::to_value(Tolerance::default()).unwrap(), written);
         let read: Tolerance = serde_json::from_value(json!({"patience": 5})).unwrap();

@@ -11,17 +11,22 @@ use formwork_rehearse::{LocalCloud, Options, Progress};
 use relay::Relay;
 use scene::{Cluster, Scene, deployment, job, workload};
 use serde_json::{Value as Json, json};
-use std::{collections::BTreeSet, time::Duration};
+use std::{collections::BTreeSet, process::Command, time::Duration};
 
 /// Containers here have no readiness probes, and needn't be watched for long.
 const STEADY: Duration = Duration::from_secs(1);
 
+/// A local cloud with one cluster, in a folder.
+async fn cloud(folder: &tempfile::TempDir) -> LocalCloud {
+    let mut options = Options::new(folder.path().join("cloud")).only("staging");
+    options.progress = Progress::lines();
+    LocalCloud::start(options).await.unwrap()
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn rollouts_are_judged_in_a_real_cluster() {
     let folder = tempfile::tempdir().unwrap();
-    let mut options = Options::new(folder.path().join("cloud")).only("staging");
-    options.progress = Progress::lines();
-    let cloud = LocalCloud::start(options).await.unwrap();
+    let cloud = cloud(&folder).await;
     let cluster = &Cluster::of(cloud.site("staging").unwrap()).await;
 
     // Side by side: each has its own namespace.
@@ -33,6 +38,7 @@ async fn rollouts_are_judged_in_a_real_cluster() {
         a_command_that_is_none_crashes(cluster),
         a_job_ends(cluster),
         other_kinds_roll(cluster),
+        a_stateful_set_is_put_back(cluster),
         a_quota_refuses(cluster),
         what_others_do_meanwhile(cluster),
         old_pods_count_for_nothing(cluster),
@@ -41,6 +47,32 @@ async fn rollouts_are_judged_in_a_real_cluster() {
         who_may_not_look_is_told_so(cluster),
     );
     many_at_once(cluster).await;
+    a_controller_that_is_down_is_waited_for(cluster, &folder).await;
+    cloud.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "takes minutes: ./dev test --all"]
+async fn what_takes_minutes_is_judged_as_well() {
+    let folder = tempfile::tempdir().unwrap();
+    let cloud = cloud(&folder).await;
+    let cluster = &Cluster::of(cloud.site("staging").unwrap()).await;
+    let late = async {
+        let scene = Scene::new(cluster, "late").await;
+        let targets = scene.apply(&[deployment("server", "crash-late", 2)]).await;
+        let baked = Tolerance { bake: Duration::from_secs(300), ..tolerance() };
+        let reasons = scene.follow(&targets, &baked).await.reasons();
+        assert_eq!(reasons[0].kind, ReasonKind::CrashLoop, "{reasons:?}");
+    };
+    let slow = async {
+        let scene = Scene::new(cluster, "slow").await;
+        let mut server = deployment("server", "very-slow", 2);
+        let probe = json!({"httpGet": {"path": "/", "port": 80}});
+        server["spec"]["template"]["spec"]["containers"][0]["readinessProbe"] = probe;
+        let targets = scene.apply(&[server]).await;
+        assert_eq!(scene.follow(&targets, &Tolerance::default()).await.verdict, healthy());
+    };
+    futures::join!(late, slow);
     cloud.stop().await;
 }
 
@@ -237,6 +269,27 @@ async fn other_kinds_roll(cluster: &Cluster) {
     );
 }
 
+/// kubernetes/kubernetes#67250: the controller waits for the broken pod, and wouldn't replace it.
+async fn a_stateful_set_is_put_back(cluster: &Cluster) {
+    let scene = Scene::new(cluster, "put-back").await;
+    let set = |behaviour: &str| {
+        let mut set = workload("apps/v1", "StatefulSet", "store", behaviour);
+        set["spec"]["serviceName"] = json!("store");
+        set["spec"]["replicas"] = json!(2);
+        set
+    };
+    let follow = async |behaviour: &str| {
+        let targets = scene.apply(&[set(behaviour)]).await;
+        scene.follow(&targets, &tolerance()).await
+    };
+    assert_eq!(follow("healthy").await.verdict, healthy());
+    assert_eq!(follow("crash-loop").await.reasons()[0].kind, ReasonKind::CrashLoop);
+    let back = follow("healthy").await;
+    assert_eq!(back.verdict, healthy());
+    let expected = "pod store-1: it is broken, of an earlier revision, and holds the rollout up: it is made anew";
+    assert_eq!(back.messages, [expected]);
+}
+
 async fn a_quota_refuses(cluster: &Cluster) {
     let scene = Scene::new(cluster, "quota").await;
     let quota = json!({
@@ -353,6 +406,29 @@ async fn an_api_server_that_is_away_is_waited_for(cluster: &Cluster) {
     assert_eq!(told.verdict, healthy());
     assert!(told.messages.iter().any(|text| text.contains("trying again")), "{told:?}");
     assert_eq!(told.messages.last().unwrap(), "the cluster answers again");
+}
+
+/// The controller manager stands still: a change isn't seen, and nobody is to blame for a while.
+async fn a_controller_that_is_down_is_waited_for(cluster: &Cluster, folder: &tempfile::TempDir) {
+    let ours = format!("kube-controller-manager.*{}", folder.path().display());
+    let signal = |name: &str| {
+        let sent = Command::new("pkill").args([&format!("-{name}"), "-f", &ours]).status().unwrap();
+        assert!(sent.success(), "there is no {ours}");
+    };
+    let scene = Scene::new(cluster, "down").await;
+    let follow = async |tolerance: &Tolerance| {
+        let targets = scene.apply(&[deployment("server", "plain", 1)]).await;
+        scene.follow(&targets, tolerance).await
+    };
+    signal("STOP");
+    let reasons = follow(&impatient()).await.reasons();
+    assert_eq!(reasons[0].kind, ReasonKind::Controller, "{reasons:?}");
+    let (tolerance, goes_on) = (tolerance(), async {
+        scene.seen.notified().await;
+        signal("CONT");
+    });
+    let (told, ()) = futures::join!(follow(&tolerance), goes_on);
+    assert_eq!(told.verdict, healthy());
 }
 
 async fn who_may_not_look_is_told_so(cluster: &Cluster) {

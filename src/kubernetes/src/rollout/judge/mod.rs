@@ -7,6 +7,7 @@ mod container;
 mod pod;
 mod refusal;
 mod sign;
+mod stuck;
 #[cfg(test)]
 mod tests;
 mod workload;
@@ -45,9 +46,16 @@ pub struct Judge<'a> {
 pub struct Ruling {
     /// Workloads that differ from what was last told.
     pub progress: Vec<Progress>,
-    /// Pods without credentials, to be made anew; each is said once.
-    pub recreate: Vec<Json>,
+    /// Pods that are to be made anew; each is said once.
+    pub recreate: Vec<Recreate>,
     pub verdict: Option<Verdict>,
+}
+
+/// A pod that is to be made anew.
+#[derive(Debug)]
+pub struct Recreate {
+    pub pod: Json,
+    pub why: &'static str,
 }
 
 impl<'a> Judge<'a> {
@@ -65,6 +73,7 @@ impl<'a> Judge<'a> {
         for (index, target) in self.targets.iter().enumerate() {
             let mut workload = workload::look(index, target, world, &owned, &mut self.memory);
             restarts.push(self.pods(index, &mut workload, world, now, &mut recreate));
+            self.stuck(&mut workload, target.kind, world, now, &mut recreate);
             signs.insert(index, std::mem::take(&mut workload.signs));
             workloads.push(workload);
         }
@@ -109,7 +118,7 @@ impl<'a> Judge<'a> {
         workload: &mut Workload<'_>,
         world: &World,
         now: Duration,
-        recreate: &mut Vec<Json>,
+        recreate: &mut Vec<Recreate>,
     ) -> i64 {
         let kind = self.targets[index].kind;
         let (mut all, mut spent) = (0, 0);
@@ -147,7 +156,7 @@ impl<'a> Judge<'a> {
         workload: &Workload<'_>,
         pod: &Json,
         now: Duration,
-        recreate: &mut Vec<Json>,
+        recreate: &mut Vec<Recreate>,
     ) -> Option<Sign> {
         let account = text(pod, &["spec", "serviceAccountName"]);
         let ended = matches!(text(pod, &["status", "phase"]), "Succeeded" | "Failed");
@@ -171,7 +180,7 @@ impl<'a> Judge<'a> {
             None if mends && now < first + SPREADING => Grace::Deadline,
             None if mends => {
                 done.insert(uid(pod).to_owned(), now);
-                recreate.push(pod.clone());
+                recreate.push(Recreate { pod: pod.clone(), why: "it has no credentials" });
                 Grace::Deadline
             }
             None => Grace::Hopeless,
@@ -272,7 +281,8 @@ impl<'a> Judge<'a> {
         }
         let up = *self.memory.up.get_or_insert(now);
         let unproved = workloads.iter().any(|workload| workload.unproved && workload.updated > 0);
-        if unproved && now.saturating_sub(up) < self.tolerance.steady {
+        let steady = if unproved { self.tolerance.steady } else { Duration::ZERO };
+        if now.saturating_sub(up) < steady.max(self.tolerance.bake) {
             return None;
         }
         Some(match by.is_empty() {

@@ -97,6 +97,10 @@ pub struct Memory {
     pub lacking: BTreeMap<String, Duration>,
     /// Pods of a target that were to be made anew for lack of credentials, and when.
     pub recreated: BTreeMap<usize, BTreeMap<String, Duration>>,
+    /// Pods of earlier revisions that hold a rollout up, by uid, and when they were first seen to.
+    pub stuck: BTreeMap<String, Duration>,
+    /// Those that were to be made anew.
+    pub freed: BTreeSet<String>,
     /// Since when all is up.
     pub up: Option<Duration>,
     /// What made workloads bad, and since when one is.
@@ -154,6 +158,8 @@ impl Memory {
         self.baselines.retain(|(pod, _), _| there(pod));
         self.pulls.retain(|(pod, _), _| there(pod));
         self.lacking.retain(|pod, _| there(pod));
+        self.stuck.retain(|pod, _| there(pod));
+        self.freed.retain(|pod| there(pod));
     }
 }
 

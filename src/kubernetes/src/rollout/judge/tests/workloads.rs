@@ -39,6 +39,12 @@ fn what_no_probe_proves_has_to_stay_up() {
 }
 
 #[test]
+fn a_release_is_baked_for_as_long_as_its_team_says() {
+    let baked = |tolerance: &mut Tolerance| tolerance.bake = Duration::from_secs(50);
+    Scene::deployment(complete()).with_sets().tolerating(baked).says_after(50, "healthy");
+}
+
+#[test]
 fn no_replicas_are_soon_up() {
     let mut scene = Scene::deployment(json!({})).with_sets();
     set(&mut scene, "/spec/replicas", json!(0));
@@ -228,6 +234,40 @@ fn a_stateful_set_rolls_by_revision() {
     rolling().with_pod("u", "old", labels("a"), json!({}), broken.clone()).waits();
     rolling().with_pod("u", "new", labels("b"), json!({}), broken).says("ImagePull new");
     rolling().with_event("u", "FailedCreate", "denied").says("Refused");
+}
+
+/// kubernetes/kubernetes#67250
+#[test]
+fn a_broken_pod_that_a_stateful_set_waits_for_is_made_anew() {
+    let state = |reason: &str| {
+        let waiting = json!({"name": "main", "state": {"waiting": {"reason": reason}}});
+        json!({"phase": "Pending", "containerStatuses": [waiting]})
+    };
+    let check = |spec: Json, hash: &str, reason: &str, times: &[u64], expected: &[usize]| {
+        let mut spec = spec;
+        spec["template"] = template();
+        let status = json!({"updateRevision": "b"});
+        let labels = json!({"controller-revision-hash": hash});
+        let scene = Scene::of(WorkloadKind::StatefulSet, spec.clone(), status);
+        let scene = scene.with_pod("u", "server-1", labels, json!({}), state(reason));
+        let targets = [scene.target()];
+        let (mut judge, world) = (Judge::new(&targets, &scene.tolerance), scene.world());
+        let anew = times.iter().map(|time| {
+            let ruling = judge.look(&world, Duration::from_secs(*time), "now");
+            assert!(hash == "b" || ruling.verdict.is_none(), "{ruling:?}");
+            ruling.recreate.len()
+        });
+        assert_eq!(anew.collect::<Vec<_>>(), expected, "{spec} {hash} {reason}");
+    };
+    let two = || json!({"replicas": 2});
+    check(two(), "a", "CrashLoopBackOff", &[0, 2, 3, 4, 60], &[0, 0, 1, 0, 0]);
+    check(two(), "a", "ContainerCreating", &[0, 3, 60], &[0, 0, 0]);
+    // Of the new revision, it is what is judged.
+    check(two(), "b", "CrashLoopBackOff", &[0, 3], &[0, 0]);
+    let parallel = json!({"replicas": 2, "podManagementPolicy": "Parallel"});
+    check(parallel, "a", "CrashLoopBackOff", &[0, 3], &[0, 0]);
+    let kept = json!({"replicas": 2, "updateStrategy": {"rollingUpdate": {"partition": 2}}});
+    check(kept, "a", "CrashLoopBackOff", &[0, 3], &[0, 0]);
 }
 
 #[test]

@@ -86,15 +86,13 @@ pub fn look<'a>(
     };
     let deadline = at(object, &["spec", "progressDeadlineSeconds"]).and_then(Json::as_i64);
     Workload {
-        standing,
         desired,
         updated,
         ready: number(current, &["status", "readyReplicas"]),
         pods: owned.pods(uid(current)).to_vec(),
         signs,
         deadline: deadline.map_or(Some(0), |seconds| (seconds < NO_DEADLINE).then_some(seconds)),
-        replaces: true,
-        unproved: false,
+        ..Workload::new(standing)
     }
 }
 

@@ -64,7 +64,6 @@ pub fn look<'a>(
     // and one that failed is tried again as often as the Job says.
     let begun = failed > 0 || pods.iter().any(|pod| has_run(pod));
     Workload {
-        standing,
         desired,
         updated: number(object, &["status", "active"]) + succeeded,
         ready: succeeded,
@@ -72,7 +71,7 @@ pub fn look<'a>(
         signs,
         deadline: if begun { None } else { Some(0) },
         replaces: failed < limit,
-        unproved: false,
+        ..Workload::new(standing)
     }
 }
 

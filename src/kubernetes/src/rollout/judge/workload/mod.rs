@@ -57,6 +57,8 @@ pub struct Workload<'a> {
     /// The pods of its new revision, those on their way out included.
     pub pods: Vec<&'a Json>,
     pub signs: Vec<Sign>,
+    /// Pods of earlier revisions that aren't ready, while its controller waits for each before it replaces one.
+    pub waited_for: Vec<&'a Json>,
     /// Seconds without progress that it allows itself, 0 where it doesn't say; `None` for as long as it
     /// takes.
     pub deadline: Option<i64>,
@@ -76,6 +78,7 @@ impl Workload<'_> {
             ready: 0,
             pods: vec![],
             signs,
+            waited_for: vec![],
             deadline: Some(0),
             replaces: true,
             unproved: false,
@@ -201,14 +204,11 @@ fn pod(object: &Json) -> Workload<'_> {
         phase => Standing::Waiting(phase.to_lowercase()),
     };
     Workload {
-        standing,
         desired: 1,
         updated: 1,
         ready: i64::from(ready),
         pods: vec![object],
-        signs: vec![],
-        deadline: Some(0),
         replaces: false,
-        unproved: false,
+        ..Workload::new(standing)
     }
 }

@@ -1,13 +1,16 @@
 //! StatefulSets and DaemonSets, by their newest revision.
 
 use super::{
-    super::super::{
-        target::Target,
-        world::{World, number, uid},
+    super::{
+        super::{
+            target::Target,
+            world::{World, going, number, uid},
+        },
+        pod::is_ready,
     },
     Owned, Standing, Workload, present, replicas, short, silent, uncreated, unseen,
 };
-use crate::api::text;
+use crate::api::{name, text};
 use serde_json::Value as Json;
 
 /// The label of pods that says which revision they are of.
@@ -41,15 +44,13 @@ pub fn stateful<'a>(
         other => other,
     };
     Workload {
-        standing,
         desired,
         updated,
         ready: number(object, &["status", "readyReplicas"]),
         pods,
         signs: uncreated(object, there < desired, there == 0, world).into_iter().collect(),
-        deadline: Some(0),
-        replaces: true,
-        unproved: false,
+        waited_for: waited_for(object, hash, kept, owned),
+        ..Workload::new(standing)
     }
 }
 
@@ -79,15 +80,12 @@ pub fn daemon<'a>(
         other => other,
     };
     Workload {
-        standing,
         desired,
         updated,
         ready: number(object, &["status", "numberReady"]),
         pods: of_revision(object, hash, owned),
         signs: uncreated(object, there < desired, there == 0, world).into_iter().collect(),
-        deadline: Some(0),
-        replaces: true,
-        unproved: false,
+        ..Workload::new(standing)
     }
 }
 
@@ -102,5 +100,21 @@ fn not_rolling<'a>(object: &Json, target: &Target) -> Option<Workload<'a>> {
 /// Pods of a set or daemon that are of a revision.
 fn of_revision<'a>(object: &Json, hash: &str, owned: &Owned<'a>) -> Vec<&'a Json> {
     let all = owned.pods(uid(object)).iter();
-    all.filter(|pod| text(pod, &["metadata", "labels", REVISION_LABEL]) == hash).copied().collect()
+    all.filter(|pod| revision(pod) == hash).copied().collect()
+}
+
+fn revision(pod: &Json) -> &str {
+    text(pod, &["metadata", "labels", REVISION_LABEL])
+}
+
+/// Pods of earlier revisions that aren't ready and are to be replaced, of a set that waits for each pod in turn.
+fn waited_for<'a>(object: &Json, hash: &str, kept: i64, owned: &Owned<'a>) -> Vec<&'a Json> {
+    if hash.is_empty() || text(object, &["spec", "podManagementPolicy"]) == "Parallel" {
+        return vec![];
+    }
+    let ordinal = |pod: &Json| name(pod).rsplit('-').next().and_then(|n| n.parse::<i64>().ok());
+    let all = owned.pods(uid(object)).iter().copied();
+    all.filter(|pod| revision(pod) != hash && !going(pod) && !is_ready(pod))
+        .filter(|pod| ordinal(pod).is_none_or(|ordinal| ordinal >= kept))
+        .collect()
 }
