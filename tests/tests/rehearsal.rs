@@ -21,5 +21,5 @@ fn the_main_job_from_an_empty_account_to_an_empty_account() {
     let rehearsal = formwork_tests::rehearse(&formwork, scratch.path(), false);
     let (tally, _) = runtime.block_on(rehearsal).unwrap();
     assert_eq!(tally.failed, 0);
-    assert_eq!(tally.passed, 25, "every step was played");
+    assert_eq!(tally.passed, 26, "every step was played");
 }

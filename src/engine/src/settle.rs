@@ -218,7 +218,7 @@ async fn look(registry: &Registry, lineage: &str, intent: &Intent) -> Result<Vec
         .map(|found| Record {
             id: found.id,
             outputs: found.outputs,
-            ready: found.status == Status::Ready,
+            ready: found.status == Status::Ready && !provider.follows(),
             ..record.clone()
         })
         .collect();

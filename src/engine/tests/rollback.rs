@@ -12,7 +12,11 @@ use formwork_engine::{
 use serde::{Deserialize, Serialize};
 use std::{
     collections::{BTreeMap, BTreeSet},
-    sync::{Arc, Mutex, atomic::AtomicBool},
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
 };
 
 /// The services that run, and what each was well with last.
@@ -21,6 +25,8 @@ pub struct Cluster {
     running: Mutex<BTreeMap<String, (String, Owner)>>,
     good: Mutex<BTreeMap<String, Data>>,
     calls: Mutex<Vec<String>>,
+    /// The run is cut off while it follows.
+    cut: AtomicBool,
 }
 
 pub struct Mem(Arc<Cluster>);
@@ -93,6 +99,9 @@ impl Reconcile for Service {
     ) -> Result<Followed, Failure> {
         let part = Part { name: subject.name.clone(), desired: 1, ..Part::default() };
         tell(Progress { parts: vec![part], message: None });
+        if cloud.0.cut.load(Ordering::SeqCst) {
+            std::future::pending::<()>().await;
+        }
         let image = cloud.0.running.lock().unwrap()[&subject.name].0.clone();
         if image.starts_with("bad") {
             let evidence = format!("{image}: command not found");
@@ -233,6 +242,28 @@ async fn a_hopeless_change_is_taken_back_and_nothing_else_is_touched() {
     assert!(server.dependencies.contains(&"prod/database".parse().unwrap()), "{server:?}");
     // The stack still says what failed, and the next plan shows it.
     assert_eq!(world.planned(&graph).await, [("server", Action::Update)]);
+}
+
+#[tokio::test]
+async fn what_was_cut_off_while_it_was_followed_is_followed_by_the_next_run() {
+    let world = World::new();
+    let graph = |server: &str| World::graph("pg:1", server);
+    assert!(world.deploy(&graph("server:1")).await.0.succeeded());
+    world.cluster.cut.store(true, Ordering::SeqCst);
+    let second = graph("server:2");
+    tokio::time::timeout(Duration::from_millis(300), world.deploy(&second)).await.unwrap_err();
+    world.cluster.cut.store(false, Ordering::SeqCst);
+    world.calls();
+
+    // It is as wanted, and nobody knows whether it is well.
+    assert_eq!(world.planned(&second).await, [("server", Action::Update)]);
+    assert!(world.deploy(&second).await.0.succeeded());
+    assert_eq!(world.calls(), Vec::<String>::new());
+    assert_eq!(world.planned(&second).await, []);
+    // So it is what the next one goes back to.
+    let (_, back) = world.deploy(&graph("bad:3")).await;
+    assert!(back.unwrap().succeeded());
+    assert_eq!(world.calls(), ["update prod-server bad:3", "update prod-server server:2"]);
 }
 
 #[tokio::test]

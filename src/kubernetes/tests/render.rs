@@ -235,7 +235,6 @@ fn an_overlay_without_generators_gets_them() {
 #[test]
 fn every_overlay_of_the_repository_renders() {
     for overlay in ["production", "staging", "beta"] {
-        let host = if overlay == "beta" { "beta" } else { "shop" };
         let node = node(|platform| {
             App::new()
                 .cluster(cluster())
@@ -243,7 +242,7 @@ fn every_overlay_of_the_repository_renders() {
                 .namespace("shop")
                 .name_prefix(format!("shop-{overlay}-"))
                 .images(map! { "client": "c:1", "server": "s:1" })
-                .hosts(map! { host: platform.host })
+                .hosts(map! { "shop": platform.host })
         });
         let objects = objects(node, &known("1")).unwrap();
         let stem = format!("shop/shop-{overlay}-server");

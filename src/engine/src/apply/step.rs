@@ -328,7 +328,8 @@ impl<'a> Call<'a> {
         };
         if let Some(seen) = &self.step.observed {
             kept.outputs.extend(seen.outputs.clone());
-            kept.ready = seen.status == Status::Ready;
+            // What is followed was seen to be well; something in it may be unwell for a moment.
+            kept.ready = self.provider.follows() || seen.status == Status::Ready;
         }
         Ok(Done::Exists(Box::new(kept)))
     }
@@ -492,7 +493,8 @@ impl<'a> Call<'a> {
         let (mut noted, mut told) = (false, false);
         let followed = self.provider.follows();
         if followed {
-            noted = true;
+            // Nobody knows whether it is well: where this run is cut off, the next one follows it.
+            (noted, record.ready) = (true, false);
             self.done(intent, record).await?;
             self.follow(&record.binding, &subject).await?;
         }

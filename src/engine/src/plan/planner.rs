@@ -18,6 +18,9 @@ const LONGEST_NAME: usize = 63;
 const UNSETTLED: &str =
     "a run that was cut off may have created it: the next apply finds out first";
 
+/// Said of a kind that is followed, where the run that changed it last was cut off, or left it unwell.
+const UNFOLLOWED: &str = "no run has seen yet that it is well";
+
 /// Compares desired, recorded and observed. `others` are the states of the other stacks, for imports.
 pub fn plan(
     world: World<'_>,
@@ -514,7 +517,13 @@ impl Planner<'_> {
             step.reasons.extend(forcing);
             return self.replace(step, provider);
         }
-        step.action = if step.changes.is_empty() { Action::Keep } else { Action::Update };
+        // Its status doesn't tell: what it was told is still to be settled by whoever follows it.
+        let unfollowed = provider.follows() && !record.ready;
+        if unfollowed && step.changes.is_empty() {
+            step.reasons.push(UNFOLLOWED.to_owned());
+        }
+        let keep = step.changes.is_empty() && !unfollowed;
+        step.action = if keep { Action::Keep } else { Action::Update };
         step.outputs = existing_outputs(schema, step);
     }
 

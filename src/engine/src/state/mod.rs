@@ -179,7 +179,8 @@ pub struct Record {
     /// Fields that others may change: never compared after creation.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub ignore: Vec<Symbol>,
-    /// Whether it was seen ready after its creation.
+    /// Whether it was seen ready after its creation; of kinds that are followed, whether its last change was followed
+    /// to a good end.
     #[serde(default)]
     pub ready: bool,
     /// How often it was replaced by one that was created before; part of its physical name.

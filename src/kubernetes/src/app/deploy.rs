@@ -109,7 +109,9 @@ impl Deploy<'_> {
         match self.parts(waits, &revisions).await? {
             Ok(()) if !waits => Ok(Followed::Ready),
             Ok(()) => {
-                self.settle(newest, Status::Good).await?;
+                let going_back = self.want()?.restores;
+                let status = newest.map_or(Status::Good, |newest| well(newest, going_back));
+                self.settle(newest, status).await?;
                 if let [.., before, newest] = revisions.as_slice()
                     && let Some(status) = undone(newest, before)
                 {
@@ -247,6 +249,14 @@ impl Deploy<'_> {
             [Step::Before, Step::After].map(|step| steps::names(&self.wanted, step)).concat();
         let all = touched.into_iter().chain(rest);
         Ok(all.filter(|target| !steps::is_among(target, &steps)).collect())
+    }
+}
+
+/// What becomes of the newest revision when all is well: where it is bad, going back found nothing of it to undo.
+fn well(newest: &Revision, going_back: Option<u64>) -> Status {
+    match (&newest.status, going_back) {
+        (Status::Bad(reason), Some(to)) => Status::RolledBack { to, reason: reason.clone() },
+        _ => Status::Good,
     }
 }
 
@@ -406,6 +416,16 @@ mod tests {
             refused.message,
             "revision 3 doesn't work with schema 0014, which the database has by now"
         );
+    }
+
+    #[test]
+    fn a_bad_one_that_changed_nothing_is_not_good_for_that() {
+        let bad = revision(2, Status::Bad("a migration failed".into()), &[]);
+        let status = Status::RolledBack { to: 1, reason: "a migration failed".into() };
+        assert_eq!(well(&bad, Some(1)), status);
+        // Deployed again as it was, it came up this time.
+        assert_eq!(well(&bad, None), Status::Good);
+        assert_eq!(well(&revision(2, Status::Deploying, &[]), Some(1)), Status::Good);
     }
 
     #[test]
