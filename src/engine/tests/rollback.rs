@@ -14,7 +14,7 @@ use std::{
     collections::{BTreeMap, BTreeSet},
     sync::{
         Arc, Mutex,
-        atomic::{AtomicBool, Ordering},
+        atomic::{AtomicBool, AtomicUsize, Ordering},
     },
     time::Duration,
 };
@@ -27,6 +27,8 @@ pub struct Cluster {
     calls: Mutex<Vec<String>>,
     /// The run is cut off while it follows.
     cut: AtomicBool,
+    /// Whoever followed last isn't known to be dead yet: so often it is in the way.
+    busy: AtomicUsize,
 }
 
 pub struct Mem(Arc<Cluster>);
@@ -101,6 +103,10 @@ impl Reconcile for Service {
         tell(Progress { parts: vec![part], message: None });
         if cloud.0.cut.load(Ordering::SeqCst) {
             std::future::pending::<()>().await;
+        }
+        let busy = |left: usize| left.checked_sub(1);
+        if cloud.0.busy.fetch_update(Ordering::SeqCst, Ordering::SeqCst, busy).is_ok() {
+            return Err(Failure::busy("somebody else follows it"));
         }
         let image = cloud.0.running.lock().unwrap()[&subject.name].0.clone();
         if image.starts_with("bad") {
@@ -257,6 +263,7 @@ async fn what_was_cut_off_while_it_was_followed_is_followed_by_the_next_run() {
 
     // It is as wanted, and nobody knows whether it is well.
     assert_eq!(world.planned(&second).await, [("server", Action::Update)]);
+    world.cluster.busy.store(2, Ordering::SeqCst);
     assert!(world.deploy(&second).await.0.succeeded());
     assert_eq!(world.calls(), Vec::<String>::new());
     assert_eq!(world.planned(&second).await, []);

@@ -3,6 +3,7 @@
 use super::{
     Event, Patience, Reporter, Values,
     compare::{departs, exceeds, moved},
+    patience::Pauses,
 };
 use crate::{
     Address, CALL_DEADLINE, Data, Failure, FailureKind, Followed, Observation, Provider, Record,
@@ -456,11 +457,9 @@ impl<'a> Call<'a> {
             match made.unwrap_or_else(|lost| Err(Failure::service(lost.to_string()))) {
                 Ok(value) => return Ok(value),
                 Err(failure) if failure.kind == FailureKind::Busy => {
-                    let (address, status) = (self.address(), failure.message.clone());
-                    self.context.reporter.report(Event::Waiting { address, status });
-                    if !pauses.pause().await {
+                    if let Err(failure) = self.while_busy(failure, &mut pauses).await {
                         self.void(intent, &failure).await?;
-                        return Err(failure.context("still in the way after the longest wait"));
+                        return Err(failure);
                     }
                 }
                 Err(failure) if failure.had_no_effect() => {
@@ -476,6 +475,20 @@ impl<'a> Call<'a> {
                     return Err(failure.hint(hint));
                 }
             }
+        }
+    }
+
+    /// Waits a moment for what is in the way; that very failure where it has been there for too long.
+    async fn while_busy(
+        &self,
+        failure: Failure,
+        pauses: &mut Pauses,
+    ) -> std::result::Result<(), Failure> {
+        let (address, status) = (self.address(), failure.message.clone());
+        self.context.reporter.report(Event::Waiting { address, status });
+        match pauses.pause().await {
+            true => Ok(()),
+            false => Err(failure.context("still in the way after the longest wait")),
         }
     }
 
@@ -539,11 +552,19 @@ impl<'a> Call<'a> {
     async fn follow(&self, binding: &Data, subject: &Subject) -> std::result::Result<(), Failure> {
         let (address, reporter) = (self.address(), self.context.reporter);
         let tell = |progress| reporter.report(Event::Progress { address, progress });
-        match self.provider.follow(binding, subject, &tell).await? {
-            Followed::Ready => Ok(()),
-            Followed::Hopeless { why, evidence } => {
-                reporter.report(Event::Evidence { address, evidence });
-                Err(Failure::new(FailureKind::Hopeless, why))
+        let patience = self.context.patience;
+        let mut pauses = patience.pauses(patience.busy);
+        loop {
+            match self.provider.follow(binding, subject, &tell).await {
+                Ok(Followed::Ready) => return Ok(()),
+                Ok(Followed::Hopeless { why, evidence }) => {
+                    reporter.report(Event::Evidence { address, evidence });
+                    return Err(Failure::new(FailureKind::Hopeless, why));
+                }
+                Err(failure) if failure.kind == FailureKind::Busy => {
+                    self.while_busy(failure, &mut pauses).await?;
+                }
+                Err(failure) => return Err(failure),
             }
         }
     }
