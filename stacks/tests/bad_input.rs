@@ -175,7 +175,7 @@ fn a_missing_overlay() {
     let project = Project::new();
     fs::remove_dir_all(project.path("kube/overlays/staging")).unwrap();
     let telling =
-        ["stacks/src/app.rs:", "`staging/app`", "kube/overlays/staging", "beta, production"];
+        ["stacks/src/platform.rs:", "`staging/app`", "kube/overlays/staging", "beta, production"];
     project.refused(&[], &[&["plan", "staging"][..], &IMAGES].concat(), &telling);
 }
 
