@@ -27,10 +27,11 @@ fn production_and_staging_are_one_function() {
     let (production, staging) = (graph(&["production"]), graph(&["staging"]));
     let mut shared = kinds(&production);
     shared.sort();
-    // One NAT gateway per zone in production; the template of previews in staging, and who makes them.
-    let extra = ["aws.ec2.ElasticIp", "aws.ec2.NatGateway"];
+    // One NAT gateway per zone in production, and a canary; the template of previews in staging, and who makes them.
+    let zone = ["aws.ec2.ElasticIp", "aws.ec2.NatGateway"];
+    let canary = ["kube.App", "aws.eks.PodIdentityAssociation"];
     let mut expected = kinds(&staging);
-    expected.extend(extra.iter().chain(&extra).map(|kind| (*kind).to_owned()));
+    expected.extend([zone, zone, canary].concat().into_iter().map(str::to_owned));
     let template = expected.iter().position(|kind| kind == "postgres.Database").unwrap();
     expected.remove(template);
     let previews = expected.iter().position(|kind| kind == "aws.eks.AccessEntry").unwrap();
