@@ -42,9 +42,12 @@ fn what_a_cluster_refuses_ends_with_1_and_is_told_with_its_place() {
     assert_eq!(code, 1);
     assert_eq!(
         stdout,
-        "\
-error[FWK001] ConfigMap settings: dta: there is no such field
-  in object.yaml:1:1
+        "  × FWK001 ConfigMap settings: dta: there is no such field
+   ╭─[object.yaml:4:1]
+ 3 │ metadata: {name: settings}
+ 4 │ dta: {LEVEL: info}
+   · ───
+   ╰────
   help: did you mean `data`?
 1 object, Kubernetes 1.36: 1 error, no warnings
 "

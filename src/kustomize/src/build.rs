@@ -62,8 +62,8 @@ pub fn build(files: &dyn Files, root: &Path, options: &Options) -> Result<Built>
     };
     let resources = std::mem::take(resources).into_list();
     let objects: Vec<Object> = resources.into_iter().map(finish).collect::<Result<_>>()?;
-    let (files_read, warnings) = context.finish();
-    Ok(Built::new(objects, warnings, files_read))
+    let (files_read, warnings, sources) = context.finish();
+    Ok(Built::new(objects, warnings, files_read, sources))
 }
 
 /// Objects that are only for the build itself are left out of the output.

@@ -3,6 +3,7 @@
 use crate::error::{Error, ErrorKind, Place, Result};
 use crate::id::{CLUSTER, effective_namespace, split_api_version};
 use crate::resource::Resource;
+use crate::sources::Sources;
 use crate::warning::Warning;
 use crate::yaml::{Dialect, Mark, Node, SEPARATOR, check, to_json, to_yaml};
 use std::collections::BTreeSet;
@@ -16,6 +17,7 @@ pub struct Built {
     objects: Vec<Object>,
     warnings: Vec<Warning>,
     files_read: BTreeSet<PathBuf>,
+    sources: Sources,
 }
 
 /// A finished object.
@@ -30,8 +32,9 @@ impl Built {
         objects: Vec<Object>,
         warnings: Vec<Warning>,
         files_read: BTreeSet<PathBuf>,
+        sources: Sources,
     ) -> Self {
-        Self { objects, warnings, files_read }
+        Self { objects, warnings, files_read, sources }
     }
 
     /// The objects, in the order of the output.
@@ -86,6 +89,12 @@ impl Built {
     /// Remarks that didn't stop the build.
     pub fn warnings(&self) -> &[Warning] {
         &self.warnings
+    }
+
+    /// Where a field of one of its objects was written, or what is left of the way to it.
+    pub(crate) fn place_of(&self, object: &Object, field: &str) -> Option<Place> {
+        let mark = object.node.place_of(field)?;
+        Some(Place::new(self.sources.file(mark.file)?, mark))
     }
 
     /// Every file that the build read, absolute and without symbolic links.
@@ -155,8 +164,7 @@ impl Object {
 
     /// Where the object begins in the file it was read from; the file alone for what a generator made.
     pub(crate) fn place(&self) -> Option<Place> {
-        let Mark { line, column } = self.node.at;
-        self.file.as_deref().map(|file| Place { file: file.to_owned(), line, column })
+        self.file.as_deref().map(|file| Place::new(file, self.node.at))
     }
 
     /// The object as JSON, with the types that Kubernetes reads.

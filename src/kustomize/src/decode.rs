@@ -29,8 +29,8 @@ impl Text {
     ///
     /// Exact for blocks and for texts of one line.
     pub fn before(&self) -> Mark {
-        let column = self.at.column.saturating_sub(u32::from(!self.quoted));
-        Mark { line: self.at.line.saturating_sub(1), column }
+        let column = self.at.column.saturating_sub(u16::from(!self.quoted));
+        Mark { line: self.at.line.saturating_sub(1), column, ..self.at }
     }
 }
 

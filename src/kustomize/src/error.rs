@@ -34,6 +34,12 @@ pub struct Place {
     pub column: u32,
 }
 
+impl Place {
+    pub(crate) fn new(file: &Path, at: Mark) -> Self {
+        Self { file: file.to_owned(), line: at.line, column: at.column.into() }
+    }
+}
+
 /// Why a build failed.
 #[derive(Debug, thiserror::Error)]
 pub enum ErrorKind {
@@ -100,7 +106,7 @@ impl Error {
 
     /// Says where, unless something closer to the cause has said it.
     pub fn at(mut self, file: &Path, mark: Mark) -> Self {
-        let place = || Place { file: file.to_owned(), line: mark.line, column: mark.column };
+        let place = || Place::new(file, mark);
         self.place.get_or_insert_with(place);
         self
     }
@@ -141,8 +147,7 @@ impl Error {
     /// Names another object that has a part in it.
     pub(crate) fn with_related(mut self, resource: &Resource, what: impl Into<String>) -> Self {
         if let Some(file) = &resource.file {
-            let Mark { line, column } = resource.node.at;
-            let place = Place { file: file.to_path_buf(), line, column };
+            let place = Place::new(file, resource.node.at);
             self.advice.get_or_insert_default().related.push((place, what.into()));
         }
         self

@@ -46,7 +46,7 @@ pub struct Finding {
     pub message: String,
     /// The next step.
     pub help: Option<String>,
-    /// Where the object begins, where it was read from a file.
+    /// Where the field was written; for one that the build made, what it is in, or where the object begins.
     #[serde(serialize_with = "as_text")]
     pub place: Option<Place>,
 }

@@ -46,6 +46,7 @@ mod resource;
 mod resources;
 mod schema;
 mod selector;
+mod sources;
 mod suggest;
 mod target;
 mod tools;

@@ -3,9 +3,12 @@
 use crate::decode::Reading;
 use crate::error::{Error, ErrorKind, Place, Result, fail};
 use crate::files::{Files, clean};
+use crate::objects::parse_objects;
 use crate::options::{LoadRestrictor, Options};
 use crate::remote::{self, Repository};
+use crate::resource::Resource;
 use crate::schema::{BUILTIN_VERSION, CustomSchema, Schemas};
+use crate::sources::Sources;
 use crate::suggest;
 use crate::warning::{Warning, WarningKind};
 use crate::yaml::{Dialect, Mark, Node, ParseOptions, parse_document, to_json};
@@ -24,6 +27,7 @@ pub struct Context<'a> {
     read: RefCell<Vec<PathBuf>>,
     warnings: RefCell<Vec<Warning>>,
     schema: RefCell<SchemaChoice>,
+    sources: RefCell<Sources>,
 }
 
 /// The schema in force: the first that any kustomization asks for, the outermost one first.
@@ -52,12 +56,18 @@ impl<'a> Context<'a> {
             read: RefCell::default(),
             warnings: RefCell::default(),
             schema: RefCell::default(),
+            sources: RefCell::default(),
         }
+    }
+
+    /// What stands before a text in a file, so that the places of what is read from it say in which.
+    pub fn within(&self, file: &Path, before: Mark) -> Mark {
+        Mark { file: self.sources.borrow_mut().number(file), ..before }
     }
 
     /// Notes a remark about a place in a file.
     pub fn warn(&self, kind: WarningKind, file: &Path, at: Mark) {
-        let place = Some(Place { file: file.to_owned(), line: at.line, column: at.column });
+        let place = Some(Place::new(file, at));
         self.warnings.borrow_mut().push(Warning { kind, place });
     }
 
@@ -68,9 +78,10 @@ impl<'a> Context<'a> {
         }
     }
 
-    /// The files that were read and the warnings that were given.
-    pub fn finish(self) -> (BTreeSet<PathBuf>, Vec<Warning>) {
-        (self.read.into_inner().into_iter().collect(), self.warnings.into_inner())
+    /// The files that were read, the warnings that were given, and the files by the numbers that places have.
+    pub fn finish(self) -> (BTreeSet<PathBuf>, Vec<Warning>, Sources) {
+        let read = self.read.into_inner().into_iter().collect();
+        (read, self.warnings.into_inner(), self.sources.into_inner())
     }
 }
 
@@ -103,6 +114,11 @@ impl<'a> Loader<'a> {
             return loader.enter_repository(&url);
         }
         Ok(Self { root: loader.directory(root, &root.to_string_lossy())?, ..loader })
+    }
+
+    /// Reads the objects of a text of a file; `before` is what of the file stands before it.
+    pub fn objects(&self, text: &str, file: &Path, before: Mark) -> Result<Vec<Resource>> {
+        parse_objects(text, file, self.context.within(file, before))
     }
 
     fn directory(&self, path: &Path, written: &str) -> Result<PathBuf> {
@@ -183,7 +199,7 @@ impl<'a> Loader<'a> {
             let lines = valid.iter().filter(|byte| **byte == b'\n').count();
             let line = u32::try_from(lines).unwrap_or(u32::MAX).saturating_add(1);
             Error::new(ErrorKind::NotText)
-                .at(&self.path(name), Mark { line, column: 1 })
+                .at(&self.path(name), Mark { line, column: 1, file: 0 })
                 .with_help("save the file as UTF-8")
         })
     }

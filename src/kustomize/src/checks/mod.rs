@@ -11,9 +11,10 @@ mod scaling;
 mod services;
 mod view;
 
-use crate::built::Built;
+use crate::built::{Built, Object};
 use crate::finding::{Finding, Rule, Severity};
 use crate::validate::{self, Schemas, validate};
+use std::collections::HashMap;
 use view::Cluster;
 
 const fn error(
@@ -72,9 +73,14 @@ pub fn inspect(built: &Built, schemas: &Schemas) -> Vec<Finding> {
     let mut findings = validate(built, schemas);
     findings.extend(check(built));
     let mut findings = ignore::apply(built, findings);
-    let positions: std::collections::HashMap<String, usize> =
-        built.objects().enumerate().map(|(position, object)| (object.title(), position)).collect();
-    let position = |finding: &Finding| positions.get(&finding.object).copied();
+    let objects: HashMap<String, (usize, &Object)> =
+        built.objects().enumerate().map(|(at, object)| (object.title(), (at, object))).collect();
+    for finding in findings.iter_mut().filter(|finding| !finding.field.is_empty()) {
+        let Some((_, object)) = objects.get(&finding.object) else { continue };
+        let place = built.place_of(object, &finding.field);
+        finding.place = place.or(finding.place.take());
+    }
+    let position = |finding: &Finding| objects.get(&finding.object).map(|(position, _)| *position);
     findings.sort_by_key(|finding| {
         (position(finding), std::cmp::Reverse(finding.severity), finding.code)
     });

@@ -3,7 +3,6 @@
 use crate::error::{Error, ErrorKind, Result, fail};
 use crate::kustomization::{HelmChart, HelmGlobals};
 use crate::load::Loader;
-use crate::objects::parse_objects;
 use crate::patch::strategic;
 use crate::resource::Resource;
 use crate::schema::Schemas;
@@ -38,7 +37,7 @@ pub fn inflate(
     let values = values_file(loader, chart, &directory)?;
     let output = run(loader, globals, &template_arguments(loader, chart, &directory, &values))?;
     let text = String::from_utf8(output).map_err(|_| Error::new(ErrorKind::NotText))?;
-    let mut resources = parse_objects(&text, &directory, Mark::default())?;
+    let mut resources = loader.objects(&text, &directory, Mark::NOWHERE)?;
     for resource in &mut resources {
         resource.from_helm = true;
     }

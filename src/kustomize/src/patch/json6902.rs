@@ -168,10 +168,12 @@ impl Operation {
 
 /// Text that isn't JSON, with the place of what is wrong with it.
 fn not_json(error: &serde_json::Error, file: &Path, before: Mark) -> Error {
-    let number = |number: usize| u32::try_from(number).unwrap_or(u32::MAX);
+    let line = u32::try_from(error.line()).unwrap_or(u32::MAX);
+    let column = u16::try_from(error.column()).unwrap_or(u16::MAX);
     let at = Mark {
-        line: number(error.line()).saturating_add(before.line),
-        column: number(error.column()).max(1).saturating_add(before.column),
+        line: line.saturating_add(before.line),
+        column: column.max(1).saturating_add(before.column),
+        ..before
     };
     let text = error.to_string();
     let reason = text.split(" at line ").next().unwrap_or_default();

@@ -11,7 +11,6 @@ use crate::kustomization::{
     read_kustomization,
 };
 use crate::load::Loader;
-use crate::objects::parse_objects;
 use crate::origin::{ConfiguredBy, Origin};
 use crate::refs::variables;
 use crate::remote::{self, Repository};
@@ -161,7 +160,7 @@ impl<'a> Target<'a> {
             return Err(self.loader.missing(path));
         }
         for mut resource in
-            parse_objects(&self.loader.text(path)?, &self.loader.path(path), Mark::default())?
+            self.loader.objects(&self.loader.text(path)?, &self.loader.path(path), Mark::NOWHERE)?
         {
             resource.origin = self.origin.as_ref().map(|origin| Box::new(origin.join(path)));
             acc.resources.append(resource)?;
@@ -303,7 +302,7 @@ impl<'a> Target<'a> {
         let mut acc = Accumulator::default();
         let mut paths = Vec::new();
         for entry in entries {
-            match parse_objects(entry, &self.file, entry.before()) {
+            match self.loader.objects(entry, &self.file, entry.before()) {
                 Ok(inline) => {
                     for mut resource in inline {
                         let name =

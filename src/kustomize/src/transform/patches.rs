@@ -4,7 +4,6 @@ use crate::decode::Text;
 use crate::error::{Error, ErrorKind, Result, fail};
 use crate::kustomization::{PatchEntry, PatchOptions};
 use crate::load::Loader;
-use crate::objects::parse_objects;
 use crate::patch::json6902::JsonPatch;
 use crate::patch::strategic;
 use crate::resource::Resource;
@@ -46,7 +45,7 @@ fn apply_text(
     text: &Source,
     resources: &mut Resources,
 ) -> Result<bool> {
-    let strategic = parse_objects(&text.text, &text.file, text.before);
+    let strategic = loader.objects(&text.text, &text.file, text.before);
     let json = JsonPatch::parse(&text.text, &text.file, text.before);
     match (strategic, json) {
         (Ok(patches), Ok(json)) if !patches.is_empty() && !json.is_empty() => {
@@ -154,16 +153,16 @@ pub fn apply_strategic_list(
     let mut patches = Vec::new();
     for entry in entries {
         // What parses as objects is taken for a patch, everything else for a path.
-        match parse_objects(entry, file, entry.before()) {
+        match loader.objects(entry, file, entry.before()) {
             Ok(inline) => patches.extend(inline),
             Err(error) if entry.contains('\n') => return Err(error),
             Err(_) => {
                 let text = loader.text(entry).map_err(|error| error.at(file, entry.at))?;
-                patches.extend(parse_objects(&text, &loader.path(entry), Mark::default())?);
+                patches.extend(loader.objects(&text, &loader.path(entry), Mark::NOWHERE)?);
             }
         }
     }
-    patches.extend(parse_objects(inline, file, inline.before())?);
+    patches.extend(loader.objects(inline, file, inline.before())?);
     if patches.is_empty() {
         return Err(fail!(Patch, "patchesStrategicMerge has no patch in it"));
     }
@@ -226,9 +225,11 @@ fn apply_json(
                 resource.store_previous();
             }
             resource.write_notes()?;
-            resource.node = patch
+            let mut patched = patch
                 .apply(&resource.node)
                 .map_err(|error| error.doing(format!("patching {}", resource.describe())))?;
+            patched.stand_like(&resource.node);
+            resource.node = patched;
             resource.shared_values = 0;
             rewrite_as_strings(resource, &["annotations"])?;
             resource.take_notes()

@@ -47,7 +47,7 @@ pub fn split_documents(text: &str) -> Result<Vec<Document<'_>>, YamlError> {
         if content.starts_with("---") && !previous_was_separator {
             let rest = content[3..].trim();
             if !rest.is_empty() && !rest.starts_with('#') {
-                let at = Mark { line, column: 1 };
+                let at = Mark { line, column: 1, file: 0 };
                 return Err(YamlError {
                     message: format!("invalid document separator: {}", content.trim()),
                     at,

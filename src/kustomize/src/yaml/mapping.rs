@@ -94,6 +94,10 @@ impl Mapping {
         self.entries.iter_mut().map(|(key, node)| (&*key, node))
     }
 
+    pub(super) fn iter_mut_with_keys(&mut self) -> impl Iterator<Item = (&mut Key, &mut Node)> {
+        self.entries.iter_mut().map(|(key, node)| (key, node))
+    }
+
     pub fn retain(&mut self, mut keep: impl FnMut(&Key, &mut Node) -> bool) {
         self.entries.retain_mut(|(key, node)| keep(key, node));
         self.index();

@@ -12,6 +12,7 @@ mod node;
 mod number;
 mod options;
 mod parse;
+mod place;
 mod resolve;
 #[cfg(test)]
 mod tests;

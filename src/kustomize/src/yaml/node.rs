@@ -11,7 +11,15 @@ use std::sync::Arc;
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Mark {
     pub line: u32,
-    pub column: u32,
+    pub column: u16,
+    /// Which of the build's files it is ([`Sources`]); zero where nobody asked for it.
+    ///
+    /// [`Sources`]: crate::sources::Sources
+    pub file: u16,
+}
+
+impl Mark {
+    pub const NOWHERE: Self = Self { line: 0, column: 0, file: 0 };
 }
 
 /// A value and the place it was read from.

@@ -31,24 +31,12 @@ pub struct Options {
 
 impl Options {
     /// Resources and patches.
-    pub const RESOURCE: Self = Self {
-        dialect: Dialect::V3,
-        twice: Twice::Refused,
-        flow: true,
-        before: Mark { line: 0, column: 0 },
-    };
+    pub const RESOURCE: Self =
+        Self { dialect: Dialect::V3, twice: Twice::Refused, flow: true, before: Mark::NOWHERE };
     /// Kustomization files and everything that kustomize turns into JSON before it reads it.
-    pub const CONFIG: Self = Self {
-        dialect: Dialect::V2,
-        twice: Twice::LastWins,
-        flow: false,
-        before: Mark { line: 0, column: 0 },
-    };
+    pub const CONFIG: Self =
+        Self { dialect: Dialect::V2, twice: Twice::LastWins, flow: false, before: Mark::NOWHERE };
     /// Text inside of a field, which keeps whatever it has.
-    pub const EMBEDDED: Self = Self {
-        dialect: Dialect::V3,
-        twice: Twice::LastWins,
-        flow: true,
-        before: Mark { line: 0, column: 0 },
-    };
+    pub const EMBEDDED: Self =
+        Self { dialect: Dialect::V3, twice: Twice::LastWins, flow: true, before: Mark::NOWHERE };
 }

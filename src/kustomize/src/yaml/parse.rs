@@ -128,10 +128,12 @@ impl<'input> Reader<'input> {
 
     fn mark(&self, line: usize, column: usize) -> Mark {
         let line = u32::try_from(line).unwrap_or(u32::MAX);
-        let column = u32::try_from(column).unwrap_or(u32::MAX);
+        let column = u16::try_from(column).unwrap_or(u16::MAX);
+        let before = self.options.before;
         Mark {
-            line: line.saturating_add(self.options.before.line),
-            column: column.saturating_add(1).saturating_add(self.options.before.column),
+            line: line.saturating_add(before.line),
+            column: column.saturating_add(1).saturating_add(before.column),
+            file: before.file,
         }
     }
 

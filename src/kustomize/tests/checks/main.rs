@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "a test may panic")]
 
 mod ignore;
+mod places;
 mod pods;
 mod references;
 mod rollout;

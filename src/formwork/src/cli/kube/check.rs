@@ -97,18 +97,8 @@ fn read_schemas(file: &Path) -> Result<Schemas, CliError> {
 }
 
 fn as_text(built: &Built, schemas: &Schemas, findings: &[Finding]) -> String {
-    let here = std::env::current_dir().unwrap_or_default();
-    let mut text = String::new();
     let told = findings.iter().filter(|finding| finding.severity > Severity::Note);
-    for finding in told {
-        let mut finding = finding.clone();
-        if let Some(place) = &mut finding.place
-            && let Ok(relative) = place.file.strip_prefix(&here)
-        {
-            place.file = relative.to_owned();
-        }
-        text.push_str(&format!("{finding}\n"));
-    }
+    let mut text: String = told.map(report::finding).collect();
     // Notes say nothing about an object that isn't true of all of its kind.
     let mut notes: BTreeMap<&str, usize> = BTreeMap::new();
     for finding in findings.iter().filter(|finding| finding.severity == Severity::Note) {

@@ -1,7 +1,9 @@
 //! What a build says, as a person reads it: the message, the lines it is about, what to do.
 
 use super::{CliError, excerpt};
-use formwork_kustomize::{Disk, Error, ErrorKind, Files, Place, Warning};
+use formwork_kustomize::{
+    Disk, Error, ErrorKind, Files, Finding, Place, Severity as Gravity, Warning,
+};
 use miette::{Diagnostic, LabeledSpan, NamedSource, Report, Severity, SourceCode};
 use std::path::{Path, PathBuf};
 
@@ -95,6 +97,18 @@ impl Shown {
         let shown = Self::at(files, warning.place.as_ref(), warning.kind.to_string(), None);
         Self { severity: Severity::Warning, help: warning.help(), ..shown }
     }
+
+    fn finding(files: &dyn Files, finding: &Finding) -> Self {
+        let Finding { code, object, field, message, help, place, .. } = finding;
+        let field = if field.is_empty() { String::new() } else { format!("{field}: ") };
+        let message = format!("{code} {object}: {field}{message}");
+        let severity = match finding.severity {
+            Gravity::Note => Severity::Advice,
+            Gravity::Warning => Severity::Warning,
+            Gravity::Error => Severity::Error,
+        };
+        Self { severity, help: help.clone(), ..Self::at(files, place.as_ref(), message, None) }
+    }
 }
 
 /// A few words beside the place itself.
@@ -120,6 +134,11 @@ fn here() -> Option<PathBuf> {
 
 pub(super) fn error(error: &Error) -> CliError {
     CliError::from_report(Report::new(Shown::error(&Disk, error)))
+}
+
+/// A finding with the lines it is about.
+pub(super) fn finding(finding: &Finding) -> String {
+    format!("{:?}", Report::new(Shown::finding(&Disk, finding)))
 }
 
 /// Prints warnings, and says how many there were.
