@@ -346,7 +346,7 @@ fn what_the_api_server_would_refuse_fails_the_plan_with_its_place() {
         app_of(&pod("    image: w:1\n    porst: []\n"), map! {}.into_value()).unwrap_err();
     assert!(
         failure.message.contains(
-            "FWK001 Pod n/web: spec.containers[0].porst: there is no such field; did you mean `ports`? (kube/app/web.yaml:1:1)"
+            "FWK001 Pod n/web: spec.containers[0].porst: there is no such field; did you mean `ports`? (kube/app/web.yaml:9:5)"
         ),
         "{}",
         failure.message
@@ -361,7 +361,7 @@ fn what_a_team_would_want_to_know_is_said_beside_the_plan() {
     assert_eq!(
         said("w:latest", map! {}.into_value()),
         [
-            "FWK113 Pod n/web: spec.containers[0].image: the tag of w:latest is moved to other builds (kube/app/web.yaml:1:1)"
+            "FWK113 Pod n/web: spec.containers[0].image: the tag of w:latest is moved to other builds (kube/app/web.yaml:8:12)"
         ]
     );
     assert!(said("w", map! { "w": "w:1" }.into_value()).is_empty());
