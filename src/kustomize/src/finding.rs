@@ -90,20 +90,13 @@ impl fmt::Display for Severity {
     }
 }
 
-/// `error[FWK001] Deployment web: spec.replica: unknown field; did you mean "replicas"?`, then file and next step.
+/// `FWK001 Deployment web: spec.replica: there is no such field`; place and help are for whoever shows it.
 impl fmt::Display for Finding {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}[{}] {}: ", self.severity, self.code, self.object)?;
+        write!(f, "{} {}: ", self.code, self.object)?;
         if !self.field.is_empty() {
             write!(f, "{}: ", self.field)?;
         }
-        f.write_str(&self.message)?;
-        if let Some(place) = &self.place {
-            write!(f, "\n  in {place}")?;
-        }
-        if let Some(help) = &self.help {
-            write!(f, "\n  help: {help}")?;
-        }
-        Ok(())
+        f.write_str(&self.message)
     }
 }

@@ -39,16 +39,11 @@ pub fn remarks(built: &Built) -> Vec<String> {
 
 /// In one line, with the file as the project names it.
 fn line(finding: &Finding) -> String {
-    let Finding { code, object, field, message, help, place, .. } = finding;
-    let mut line = format!("{code} {object}: ");
-    if !field.is_empty() {
-        line.push_str(&format!("{field}: "));
-    }
-    line.push_str(message);
-    if let Some(help) = help {
+    let mut line = finding.to_string();
+    if let Some(help) = &finding.help {
         line.push_str(&format!("; {help}"));
     }
-    if let Some(place) = place {
+    if let Some(place) = &finding.place {
         let place = place.to_string();
         line.push_str(&format!(" ({})", place.trim_start_matches('/')));
     }

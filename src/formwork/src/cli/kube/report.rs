@@ -99,15 +99,13 @@ impl Shown {
     }
 
     fn finding(files: &dyn Files, finding: &Finding) -> Self {
-        let Finding { code, object, field, message, help, place, .. } = finding;
-        let field = if field.is_empty() { String::new() } else { format!("{field}: ") };
-        let message = format!("{code} {object}: {field}{message}");
         let severity = match finding.severity {
             Gravity::Note => Severity::Advice,
             Gravity::Warning => Severity::Warning,
             Gravity::Error => Severity::Error,
         };
-        Self { severity, help: help.clone(), ..Self::at(files, place.as_ref(), message, None) }
+        let shown = Self::at(files, finding.place.as_ref(), finding.to_string(), None);
+        Self { severity, help: finding.help.clone(), ..shown }
     }
 }
 
