@@ -5,6 +5,7 @@ use crate::error::{Error, ErrorKind, Place, Result, fail};
 use crate::files::{Files, clean};
 use crate::objects::parse_objects;
 use crate::options::{LoadRestrictor, Options};
+use crate::patch::json6902::JsonPatch;
 use crate::remote::{self, Repository};
 use crate::resource::Resource;
 use crate::schema::{BUILTIN_VERSION, CustomSchema, Schemas};
@@ -119,6 +120,11 @@ impl<'a> Loader<'a> {
     /// Reads the objects of a text of a file; `before` is what of the file stands before it.
     pub fn objects(&self, text: &str, file: &Path, before: Mark) -> Result<Vec<Resource>> {
         parse_objects(text, file, self.context.within(file, before))
+    }
+
+    /// Reads a JSON patch in a text of a file; `before` as for objects.
+    pub fn json_patch(&self, text: &str, file: &Path, before: Mark) -> Result<JsonPatch> {
+        JsonPatch::parse(text, file, self.context.within(file, before))
     }
 
     fn directory(&self, path: &Path, written: &str) -> Result<PathBuf> {

@@ -133,7 +133,9 @@ fn through_json(node: &Node) -> Result<Node, crate::yaml::TypeError> {
         node.at = at;
         node
     }
-    Ok(build(&to_json(node, Dialect::V3)?, node.at))
+    let mut made = build(&to_json(node, Dialect::V3)?, node.at);
+    made.stand_like(node);
+    Ok(made)
 }
 
 /// An object with the notes that its annotations may carry from an earlier step.

@@ -3,7 +3,7 @@
 use crate::error::{ErrorKind, Result};
 use crate::id::{Gvk, Id, effective_namespace, split_api_version};
 use crate::origin::{ORIGIN_ANNOTATION, Origin, TRANSFORMATIONS_ANNOTATION};
-use crate::yaml::{Mapping, Node, Scalar, Tag, Value};
+use crate::yaml::{Key, Mapping, Node, Scalar, Tag, Value};
 use smol_str::SmolStr;
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -309,11 +309,16 @@ impl Resource {
     ) -> Result<()> {
         entries.sort();
         let metadata = self.metadata_mut()?;
-        metadata.remove(field);
+        let at = metadata.key(field).map(|key| key.at).unwrap_or_default();
+        let before = metadata.remove(field);
         if !entries.is_empty() {
             let map: Mapping =
                 entries.into_iter().map(|(key, value)| (key.into(), Node::string(value))).collect();
-            metadata.insert(field, Node::mapping(map));
+            let mut made = Node::mapping(map);
+            if let Some(before) = before {
+                made.stand_like(&before);
+            }
+            metadata.insert(Key { at, ..Key::from(field) }, made);
         }
         Ok(())
     }

@@ -11,9 +11,9 @@ mod scaling;
 mod services;
 mod view;
 
-use crate::built::{Built, Object};
+use crate::built::Built;
 use crate::finding::{Finding, Rule, Severity};
-use crate::validate::{self, Schemas, validate};
+use crate::validate::{self, Schemas};
 use std::collections::HashMap;
 use view::Cluster;
 
@@ -56,6 +56,10 @@ fn find_rule(code: &str) -> Option<&'static Rule> {
 
 /// Runs the checks, without validation; what objects ignore is left in.
 pub fn check(built: &Built) -> Vec<Finding> {
+    placed(built, checked(built)).map(|(_, finding)| finding).collect()
+}
+
+fn checked(built: &Built) -> Vec<Finding> {
     let cluster = Cluster::of(built);
     let mut findings = Vec::new();
     rollout::run(&cluster, &mut findings);
@@ -70,21 +74,43 @@ pub fn check(built: &Built) -> Vec<Finding> {
 ///
 /// Findings are in the order of the objects, of each the gravest first; what an object ignores is left out.
 pub fn inspect(built: &Built, schemas: &Schemas) -> Vec<Finding> {
-    let mut findings = validate(built, schemas);
-    findings.extend(check(built));
-    let mut findings = ignore::apply(built, findings);
-    let objects: HashMap<String, (usize, &Object)> =
-        built.objects().enumerate().map(|(at, object)| (object.title(), (at, object))).collect();
-    for finding in findings.iter_mut().filter(|finding| !finding.field.is_empty()) {
-        let Some((_, object)) = objects.get(&finding.object) else { continue };
-        let place = built.place_of(object, &finding.field);
-        finding.place = place.or(finding.place.take());
-    }
-    let position = |finding: &Finding| objects.get(&finding.object).map(|(position, _)| *position);
-    findings.sort_by_key(|finding| {
-        (position(finding), std::cmp::Reverse(finding.severity), finding.code)
+    let mut findings = validate::validated(built, schemas);
+    findings.extend(checked(built));
+    let mut findings: Vec<_> = placed(built, ignore::apply(built, findings)).collect();
+    findings.sort_by_key(|(position, finding)| {
+        (*position, std::cmp::Reverse(finding.severity), finding.code)
     });
-    findings
+    findings.into_iter().map(|(_, finding)| finding).collect()
+}
+
+/// The findings with their objects' positions, pointing to their fields instead of to where the objects begin.
+///
+/// Kinds of two groups may share a title; where an object begins tells them apart.
+pub(crate) fn placed(
+    built: &Built,
+    findings: Vec<Finding>,
+) -> impl Iterator<Item = (Option<usize>, Finding)> {
+    let mut objects = HashMap::new();
+    if !findings.is_empty() {
+        objects.extend(built.objects().enumerate().map(|(position, object)| {
+            let begins = object.origin_file().map(|file| (file, object.origin_line()));
+            ((object.title(), begins), (position, object))
+        }));
+    }
+    findings.into_iter().map(move |mut finding| {
+        let begins = finding.place.as_ref();
+        let begins =
+            begins.map(|place| (place.file.as_path(), (place.line > 0).then_some(place.line)));
+        let key = (std::mem::take(&mut finding.object), begins);
+        let found = objects.get(&key).copied();
+        finding.object = key.0;
+        let Some((position, object)) = found else { return (None, finding) };
+        if !finding.field.is_empty() {
+            let place = built.place_of(object, &finding.field);
+            finding.place = place.or(finding.place.take());
+        }
+        (Some(position), finding)
+    })
 }
 
 #[cfg(test)]

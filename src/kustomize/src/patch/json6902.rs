@@ -2,10 +2,11 @@
 //!
 //! `replace` of a missing key adds it, indexes may be negative, and `add` of an index counts the new element too.
 
+use super::tree::{Parent, Tree};
 use crate::error::{Error, Result, fail};
 use crate::suggest;
 use crate::yaml::{Dialect, Mark, Node, ParseOptions, from_json, parse_document, to_json};
-use serde_json::{Map, Value};
+use serde_json::Value;
 use std::path::{Path, PathBuf};
 
 /// The longest list that a patch may build, so that `copy` can't double an object for ever.
@@ -18,9 +19,8 @@ const OPERATIONS: &str = "there are: add, remove, replace, move, copy, test";
 #[derive(Clone, Debug)]
 pub struct JsonPatch {
     operations: Vec<Operation>,
-    /// The file that the patch stands in, and where in it each operation begins.
+    /// The file that the patch stands in.
     file: PathBuf,
-    marks: Vec<Mark>,
 }
 
 #[derive(Clone, Debug)]
@@ -29,14 +29,16 @@ struct Operation {
     path: Option<String>,
     from: Option<String>,
     value: Option<Value>,
+    /// The operation as it was written; `None` for JSON that isn't YAML.
+    written: Option<Node>,
 }
 
 impl JsonPatch {
     /// Reads a patch, which may be JSON or YAML; `before` is what of its file stands before it.
     pub fn parse(text: &str, file: &Path, before: Mark) -> Result<Self> {
         let node = parse_document(text, ParseOptions { before, ..ParseOptions::CONFIG });
-        let items = node.iter().flatten().filter_map(Node::as_sequence);
-        let marks = items.flat_map(|list| &list.items).map(|item| item.at).collect();
+        let written = node.as_ref().ok().and_then(Option::as_ref).and_then(Node::as_sequence);
+        let written = written.map_or_else(Vec::new, |list| list.items.clone());
         let value = if text.starts_with('[') {
             serde_json::from_str(text).map_err(|error| not_json(&error, file, before))?
         } else {
@@ -47,12 +49,13 @@ impl JsonPatch {
         let Value::Array(items) = value else {
             return Err(fail!(Patch, "a JSON patch is a list of operations"));
         };
-        let marks: Vec<Mark> = marks;
-        let place = |position: usize| marks.get(position).copied().unwrap_or_default();
-        let operations = items.into_iter().enumerate().map(|(position, item)| {
-            Operation::new(item).map_err(|error| error.at(file, place(position)))
+        let mut written = written.into_iter();
+        let operations = items.into_iter().map(|item| {
+            let written = written.next();
+            let at = written.as_ref().map_or_else(Mark::default, |node| node.at);
+            Operation::new(item, written).map_err(|error| error.at(file, at))
         });
-        Ok(Self { operations: operations.collect::<Result<_>>()?, file: file.to_owned(), marks })
+        Ok(Self { operations: operations.collect::<Result<_>>()?, file: file.to_owned() })
     }
 
     pub fn is_empty(&self) -> bool {
@@ -60,15 +63,15 @@ impl JsonPatch {
     }
 
     /// Applies every operation in order; the object comes back as JSON would leave it.
-    pub fn apply(&self, node: &Node) -> Result<Node> {
+    pub fn apply(&self, node: &mut Node) -> Result<()> {
         let mut document = to_json(node, Dialect::V3).map_err(|error| fail!(Patch, "{error}"))?;
         let mut copied = 0;
-        for (position, operation) in self.operations.iter().enumerate() {
+        for operation in &self.operations {
             operation.apply(&mut document, &mut copied).map_err(|error| {
                 let path = operation.path.as_deref().unwrap_or_default();
                 let error = error.maybe_help(suggest::in_json(&document, path));
-                match self.marks.get(position) {
-                    Some(mark) => error.at(&self.file, *mark),
+                match &operation.written {
+                    Some(written) => error.at(&self.file, written.at),
                     None => error,
                 }
             })?;
@@ -76,12 +79,19 @@ impl JsonPatch {
         if !document.is_object() {
             return Err(fail!(Patch, "the patch leaves something that isn't an object"));
         }
-        Ok(from_json(&document))
+        // The same operations on the tree that was: places are all that is taken from it.
+        for operation in &self.operations {
+            operation.move_places(node);
+        }
+        let mut patched = from_json(&document);
+        patched.stand_like(node);
+        *node = patched;
+        Ok(())
     }
 }
 
 impl Operation {
-    fn new(value: Value) -> Result<Self> {
+    fn new(value: Value, written: Option<Node>) -> Result<Self> {
         let Value::Object(mut fields) = value else {
             return Err(fail!(Patch, "an operation of a JSON patch is a map with op and path"));
         };
@@ -91,6 +101,7 @@ impl Operation {
             path: text(fields.remove("path")),
             from: text(fields.remove("from")),
             value: fields.remove("value"),
+            written,
         })
     }
 
@@ -111,7 +122,7 @@ impl Operation {
         match self.op.as_str() {
             "add" => add(document, path, self.value()),
             "remove" => remove(document, path).map(drop),
-            "replace" => self.replace(document, path),
+            "replace" => replace(document, path, self.value()),
             "move" => {
                 let value = remove(document, self.from()?)?;
                 add(document, path, value)
@@ -133,21 +144,28 @@ impl Operation {
         }
     }
 
-    fn replace(&self, document: &mut Value, path: &str) -> Result<()> {
-        if path.is_empty() {
-            *document = self.value();
-            return Ok(());
-        }
-        match parent(document, path)? {
-            (Parent::Map(map), key) => {
-                map.insert(key, self.value());
-            }
-            (Parent::List(list), key) => {
-                let at = index(&key, list.len(), path)?;
-                list[at] = self.value();
-            }
-        }
-        Ok(())
+    /// Does to places what was done to the object; what has none there is left without.
+    fn move_places(&self, tree: &mut Node) {
+        let (Some(path), from) = (self.path.as_deref(), self.from.as_deref()) else { return };
+        let written = || {
+            let written = self.written.as_ref();
+            written.and_then(|node| node.get("value")).cloned().unwrap_or_else(Node::null)
+        };
+        // Whatever can fail has failed on the object before.
+        let _ = match (self.op.as_str(), from) {
+            ("add", _) => add(tree, path, written()),
+            ("replace", _) => replace(tree, path, written()),
+            ("remove", _) => remove(tree, path).map(drop),
+            ("move", Some(from)) => remove(tree, from).and_then(|moved| add(tree, path, moved)),
+            ("copy", Some(from)) => match get(tree, from) {
+                Ok(Some(node)) => {
+                    let node = node.clone();
+                    add(tree, path, node)
+                }
+                _ => add(tree, path, Node::null()),
+            },
+            _ => Ok(()),
+        };
     }
 
     fn test(&self, document: &mut Value, path: &str) -> Result<()> {
@@ -181,37 +199,27 @@ fn not_json(error: &serde_json::Error, file: &Path, before: Mark) -> Error {
     error.with_help("what begins with [ is read as JSON; a list with dashes may be YAML")
 }
 
-enum Parent<'a> {
-    Map(&'a mut Map<String, Value>),
-    List(&'a mut Vec<Value>),
-}
-
 /// The map or list that a path's last part is in, and that part.
-fn parent<'a>(document: &'a mut Value, path: &str) -> Result<(Parent<'a>, String)> {
+fn parent<'a, T: Tree>(document: &'a mut T, path: &str) -> Result<(Parent<'a, T>, String)> {
     let missing = || fail!(Patch, "there is no {path} in the object");
     let (way, last) = path.rsplit_once('/').ok_or_else(missing)?;
     let mut current = document;
     for part in way.split('/').skip(1) {
         let key = unescape(part);
-        current = match current {
-            Value::Object(map) => map.get_mut(&key).ok_or_else(missing)?,
-            Value::Array(list) => {
+        current = match current.open().ok_or_else(missing)? {
+            Parent::Map(map) => T::field(map, &key).ok_or_else(missing)?,
+            Parent::List(list) => {
                 let at = index(&key, list.len(), path)?;
                 &mut list[at]
             }
-            _ => return Err(missing()),
         };
     }
-    match current {
-        Value::Object(map) => Ok((Parent::Map(map), unescape(last))),
-        Value::Array(list) => Ok((Parent::List(list), unescape(last))),
-        _ => Err(missing()),
-    }
+    Ok((current.open().ok_or_else(missing)?, unescape(last)))
 }
 
-fn get<'a>(document: &'a mut Value, path: &str) -> Result<Option<&'a Value>> {
+fn get<'a, T: Tree>(document: &'a mut T, path: &str) -> Result<Option<&'a T>> {
     Ok(match parent(document, path)? {
-        (Parent::Map(map), key) => map.get(&key),
+        (Parent::Map(map), key) => T::field(map, &key).map(|value| &*value),
         (Parent::List(list), key) => {
             let at = index(&key, list.len(), path)?;
             Some(&list[at])
@@ -219,11 +227,9 @@ fn get<'a>(document: &'a mut Value, path: &str) -> Result<Option<&'a Value>> {
     })
 }
 
-fn add(document: &mut Value, path: &str, value: Value) -> Result<()> {
+fn add<T: Tree>(document: &mut T, path: &str, value: T) -> Result<()> {
     match parent(document, path)? {
-        (Parent::Map(map), key) => {
-            map.insert(key, value);
-        }
+        (Parent::Map(map), key) => T::set_field(map, key, value),
         (Parent::List(list), key) if key == "-" => list.push(value),
         (Parent::List(list), key) => {
             let at = index(&key, list.len() + 1, path)?;
@@ -233,11 +239,25 @@ fn add(document: &mut Value, path: &str, value: Value) -> Result<()> {
     Ok(())
 }
 
-fn remove(document: &mut Value, path: &str) -> Result<Value> {
+fn replace<T: Tree>(document: &mut T, path: &str, value: T) -> Result<()> {
+    if path.is_empty() {
+        *document = value;
+        return Ok(());
+    }
     match parent(document, path)? {
-        (Parent::Map(map), key) => {
-            map.remove(&key).ok_or_else(|| fail!(Patch, "there is no {path} in the object"))
+        (Parent::Map(map), key) => T::set_field(map, key, value),
+        (Parent::List(list), key) => {
+            let at = index(&key, list.len(), path)?;
+            list[at] = value;
         }
+    }
+    Ok(())
+}
+
+fn remove<T: Tree>(document: &mut T, path: &str) -> Result<T> {
+    match parent(document, path)? {
+        (Parent::Map(map), key) => T::remove_field(map, &key)
+            .ok_or_else(|| fail!(Patch, "there is no {path} in the object")),
         (Parent::List(list), key) => {
             let at = index(&key, list.len(), path)?;
             Ok(list.remove(at))

@@ -3,3 +3,4 @@
 pub mod json6902;
 mod list;
 pub mod strategic;
+mod tree;

@@ -46,7 +46,7 @@ fn apply_text(
     resources: &mut Resources,
 ) -> Result<bool> {
     let strategic = loader.objects(&text.text, &text.file, text.before);
-    let json = JsonPatch::parse(&text.text, &text.file, text.before);
+    let json = loader.json_patch(&text.text, &text.file, text.before);
     match (strategic, json) {
         (Ok(patches), Ok(json)) if !patches.is_empty() && !json.is_empty() => {
             Err(fail!(Patch, "this is both a strategic merge patch and a JSON patch"))
@@ -202,7 +202,7 @@ pub fn apply_json_entry(
         _ => return Err(fail!(Patch, "a path or a patch, not both").at(file, entry.at)),
     };
     let at = |error: Error| error.at(file, entry.at);
-    let patch = JsonPatch::parse(&source.text, &source.file, source.before).map_err(at)?;
+    let patch = loader.json_patch(&source.text, &source.file, source.before).map_err(at)?;
     if patch.is_empty() {
         return Err(fail!(Patch, "this patch is empty").at(file, entry.at));
     }
@@ -225,11 +225,9 @@ fn apply_json(
                 resource.store_previous();
             }
             resource.write_notes()?;
-            let mut patched = patch
-                .apply(&resource.node)
+            patch
+                .apply(&mut resource.node)
                 .map_err(|error| error.doing(format!("patching {}", resource.describe())))?;
-            patched.stand_like(&resource.node);
-            resource.node = patched;
             resource.shared_values = 0;
             rewrite_as_strings(resource, &["annotations"])?;
             resource.take_notes()

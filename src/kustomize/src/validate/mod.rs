@@ -14,6 +14,7 @@ mod walk;
 pub use schemas::Schemas;
 
 use crate::built::{Built, Object};
+use crate::checks::placed;
 use crate::finding::{Finding, Rule, Severity};
 use crate::suggest::nearest;
 use custom::CustomTypes;
@@ -113,6 +114,11 @@ pub(crate) const RULES: &[&Rule] = &[
 
 /// Holds every object against its type, in the order of the output.
 pub fn validate(built: &Built, schemas: &Schemas) -> Vec<Finding> {
+    placed(built, validated(built, schemas)).map(|(_, finding)| finding).collect()
+}
+
+/// The same, with findings that still point to where their objects begin.
+pub(crate) fn validated(built: &Built, schemas: &Schemas) -> Vec<Finding> {
     let mut findings = Vec::new();
     let custom = CustomTypes::of(built.objects());
     for object in built.objects() {

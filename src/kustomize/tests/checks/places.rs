@@ -1,6 +1,8 @@
 //! Where findings point: to the field as somebody wrote it, in whichever file that was.
 
-use formwork_kustomize::{Finding, Memory, Options, Schemas, build, inspect};
+use formwork_kustomize::{
+    Built, Finding, Memory, Options, Schemas, build, check, inspect, validate,
+};
 use std::path::Path;
 
 const BASE: &str = "\
@@ -31,13 +33,20 @@ fn places(code: &str, overlay: &str, patch: &str) -> Vec<String> {
         .with("/base/web.yaml", BASE)
         .with("/overlay/kustomization.yaml", format!("resources: [../base]\n{overlay}"))
         .with("/overlay/patch.yaml", patch);
-    let built = build(&files, Path::new("/overlay"), &Options::default())
-        .unwrap_or_else(|error| panic!("{error}"));
+    let built = built(&files);
+    shown(inspect(&built, Schemas::stored()), code)
+}
+
+fn built(files: &Memory) -> Built {
+    build(files, Path::new("/overlay"), &Options::default())
+        .unwrap_or_else(|error| panic!("{error}"))
+}
+
+fn shown(findings: Vec<Finding>, code: &str) -> Vec<String> {
     let place = |finding: &Finding| {
         let place = finding.place.as_ref().map(ToString::to_string);
         format!("{} {}", place.unwrap_or_default(), finding.field)
     };
-    let findings = inspect(&built, Schemas::stored());
     findings.iter().filter(|finding| finding.code == code).map(place).collect()
 }
 
@@ -110,4 +119,144 @@ fn what_a_transformer_changed_is_where_it_was_written() {
     ];
     let found = places(MUTABLE_TAG, overlay, "");
     assert_eq!(found, expected);
+}
+
+/// The places alone.
+fn lines(code: &str, overlay: &str, patch: &str) -> Vec<String> {
+    let places = places(code, overlay, patch).into_iter();
+    places.map(|place| place.split(' ').next().unwrap_or_default().to_owned()).collect()
+}
+
+#[test]
+fn a_json_patch_takes_places_along() {
+    let port = "/base/web.yaml:16:30";
+    let ports = "/spec/template/spec/containers/0/ports";
+    let rows: &[(&str, String, &str, &[&str])] = &[
+        (
+            "replaced",
+            "- op: replace\n  path: /spec/replica\n  value: 3\n".to_owned(),
+            UNKNOWN,
+            &["/overlay/patch.yaml:3:10"],
+        ),
+        (
+            "an item added at the end",
+            format!("- op: add\n  path: {ports}/-\n  value:\n    containerPort: ninety\n"),
+            WRONG_TYPE,
+            &[port, "/overlay/patch.yaml:4:20"],
+        ),
+        (
+            "an item put before another",
+            format!("- op: add\n  path: {ports}/0\n  value: {{containerPort: ninety}}\n"),
+            WRONG_TYPE,
+            &["/overlay/patch.yaml:3:26", port],
+        ),
+        (
+            "a list as long as before, of other items",
+            "- op: remove\n  path: /spec/template/spec/containers/0\n\
+             - op: add\n  path: /spec/template/spec/containers/-\n  value: {name: new, image: new:latest}\n"
+                .to_owned(),
+            MUTABLE_TAG,
+            &["/overlay/patch.yaml:5:29"],
+        ),
+        (
+            "the rest of a list",
+            "- op: remove\n  path: /spec/template/spec/containers/1\n".to_owned(),
+            WRONG_TYPE,
+            &[port],
+        ),
+        (
+            "moved",
+            "- op: move\n  from: /spec/template/spec/containers/0\n  path: /spec/template/spec/containers/-\n"
+                .to_owned(),
+            WRONG_TYPE,
+            &[port],
+        ),
+        (
+            "copied",
+            format!("- op: copy\n  from: {ports}/0\n  path: {ports}/-\n"),
+            WRONG_TYPE,
+            &[port, port],
+        ),
+        (
+            "as JSON",
+            format!(r#"[{{"op": "add", "path": "{ports}/-", "value": {{"containerPort": "ninety"}}}}]"#),
+            WRONG_TYPE,
+            &[port, "/overlay/patch.yaml:1:95"],
+        ),
+    ];
+    let overlay = "patches: [{target: {kind: Deployment}, path: patch.yaml}]\n";
+    for (what, patch, code, expected) in rows {
+        assert_eq!(lines(code, overlay, patch), *expected, "{what}");
+    }
+    // Written out in the kustomization, and in the field of earlier versions.
+    let inline = "patches:\n- target: {kind: Deployment}\n  patch: |-\n    - op: replace\n      path: /spec/replica\n      value: 3\n";
+    assert_eq!(lines(UNKNOWN, inline, ""), ["/overlay/kustomization.yaml:7:14"]);
+    let earlier = "patchesJson6902: [{target: {version: v1, group: apps, kind: Deployment, name: web}, path: patch.yaml}]\n";
+    let patch = "- op: replace\n  path: /spec/replica\n  value: 3\n";
+    assert_eq!(lines(UNKNOWN, earlier, patch), ["/overlay/patch.yaml:3:10"]);
+}
+
+#[test]
+fn an_object_out_of_a_list_is_where_it_was_in_the_list() {
+    let list = "\
+apiVersion: v1
+kind: PodList
+items:
+- apiVersion: v1
+  kind: Pod
+  metadata: {name: p}
+  spec:
+    containers:
+    - {name: c, image: c:latest}
+";
+    let files = Memory::new()
+        .with("/overlay/kustomization.yaml", "resources: [list.yaml]\n")
+        .with("/overlay/list.yaml", list);
+    let found = shown(inspect(&built(&files), Schemas::stored()), MUTABLE_TAG);
+    assert_eq!(found, ["/overlay/list.yaml:9:24 spec.containers[0].image"]);
+}
+
+#[test]
+fn objects_of_one_title_are_told_apart() {
+    let objects = "\
+apiVersion: apps/v1
+kind: Deployment
+metadata: {name: a}
+foo: 1
+---
+apiVersion: example.org/v1
+kind: Deployment
+metadata: {name: a}
+bar: 1
+foo: 1
+";
+    let files = Memory::new()
+        .with("/overlay/kustomization.yaml", "resources: [two.yaml]\n")
+        .with("/overlay/two.yaml", objects);
+    let found = shown(inspect(&built(&files), Schemas::stored()), UNKNOWN);
+    assert_eq!(found, ["/overlay/two.yaml:4:6 foo"]);
+}
+
+#[test]
+fn an_annotation_is_where_it_was_written() {
+    let files = Memory::new()
+        .with("/overlay/kustomization.yaml", "resources: [c.yaml]\n")
+        .with(
+            "/overlay/c.yaml",
+            "apiVersion: v1\nkind: ConfigMap\nmetadata:\n  name: c\n  annotations:\n    b: x\n    formwork.dev/ignore: FWK104\n",
+        );
+    let found = shown(inspect(&built(&files), Schemas::stored()), "FWK091");
+    assert_eq!(found, ["/overlay/c.yaml:7:26 metadata.annotations[\"formwork.dev/ignore\"]"]);
+}
+
+#[test]
+fn validation_and_checks_alone_point_to_fields_too() {
+    let files = Memory::new()
+        .with("/overlay/kustomization.yaml", "resources: [web.yaml]\n")
+        .with("/overlay/web.yaml", BASE);
+    let built = built(&files);
+    let found = shown(validate(&built, Schemas::stored()), UNKNOWN);
+    assert_eq!(found, ["/overlay/web.yaml:6:12 spec.replica"]);
+    let found = shown(check(&built), MUTABLE_TAG);
+    assert_eq!(found, ["/overlay/web.yaml:14:18 spec.template.spec.containers[0].image"]);
 }
