@@ -10,6 +10,7 @@ use std::{
     fs,
     net::TcpListener,
     path::{Path, PathBuf},
+    process::{Command, Stdio},
 };
 use support::{IMAGES, PROJECT, formwork_in};
 
@@ -230,5 +231,48 @@ fn a_damaged_state() {
         ] {
             project.refused(&[NO_METADATA], command, &[file, "is damaged"]);
         }
+    }
+}
+
+/// Runs `formwork` with output that nobody takes, or that has no room, and answers the exit code and the errors.
+fn printing_to(stdout: Stdio, stderr: Stdio, arguments: &[&str]) -> (i32, String) {
+    let output = Command::new(env!("CARGO_BIN_EXE_formwork"))
+        .args(arguments)
+        .current_dir(PROJECT)
+        .env_clear()
+        .stdout(stdout)
+        .stderr(stderr)
+        .output()
+        .unwrap();
+    (output.status.code().unwrap(), String::from_utf8(output.stderr).unwrap())
+}
+
+/// The writing end of a pipe whose reader is gone.
+fn closed() -> Stdio {
+    std::io::pipe().unwrap().1.into()
+}
+
+#[test]
+fn a_reader_that_goes_away_stops_nothing() {
+    let emit = [&["emit", "staging"][..], &IMAGES].concat();
+    let build = ["kube", "build", "kube/overlays/production"];
+    for fine in [&emit[..], &build] {
+        assert_eq!(printing_to(closed(), Stdio::piped(), fine), (0, String::new()), "{fine:?}");
+    }
+    // The error is lost with the pipe; the code is not.
+    let unknown = ["kube", "build", "nowhere"];
+    assert_eq!(printing_to(Stdio::piped(), closed(), &unknown).0, 1);
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn output_that_is_not_all_there_is_an_error() {
+    let full = || Stdio::from(fs::File::options().write(true).open("/dev/full").unwrap());
+    let emit = [&["emit", "staging"][..], &IMAGES].concat();
+    let build = ["kube", "build", "kube/overlays/production"];
+    for lost in [&emit[..], &build, &["kube", "checks"]] {
+        let (code, errors) = printing_to(full(), Stdio::piped(), lost);
+        assert_eq!(code, 1, "{lost:?}");
+        assert!(errors.contains("standard output is incomplete: No space left"), "{errors}");
     }
 }

@@ -133,7 +133,7 @@ fn differs(registry: &Registry, record: &Record, found: &Observation) -> Vec<Wha
     let mut all = vec![];
     match &found.status {
         Status::Deleting => all.push(What::Deleting),
-        Status::Failed(why) => all.push(What::Failed(why.clone())),
+        Status::Failed(why) | Status::Unfinished(why) => all.push(What::Failed(why.clone())),
         Status::Ready | Status::Pending(_) => {}
     }
     let versions = Versions {

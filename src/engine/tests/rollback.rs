@@ -27,6 +27,11 @@ pub struct Cluster {
     calls: Mutex<Vec<String>>,
     /// The run is cut off while it follows.
     cut: AtomicBool,
+    /// Updates have their effect, and then: the run is cut off, or the answer is lost.
+    cut_in_update: AtomicBool,
+    lost: AtomicBool,
+    /// A part of what it was told failed.
+    unfinished: AtomicBool,
     /// Whoever followed last isn't known to be dead yet: so often it is in the way.
     busy: AtomicUsize,
 }
@@ -66,7 +71,10 @@ impl Reconcile for Service {
                 outputs: ServiceOutputs { id: Id::existing(&subject.name) },
                 id: subject.name.clone(),
                 // Something else in it may be unwell all the time: whoever follows it knows better.
-                status: Status::Pending("something else is unwell".into()),
+                status: match cloud.0.unfinished.load(Ordering::SeqCst) {
+                    true => Status::Unfinished("the migration failed".into()),
+                    false => Status::Pending("something else is unwell".into()),
+                },
                 owner: Some(owner),
             })
         });
@@ -83,7 +91,14 @@ impl Reconcile for Service {
         let image = change.want.image;
         cloud.0.calls.lock().unwrap().push(format!("update {} {image}", s.name));
         cloud.0.running.lock().unwrap().get_mut(&s.name).unwrap().0 = image;
-        Ok(())
+        cloud.0.unfinished.store(false, Ordering::SeqCst);
+        if cloud.0.cut_in_update.load(Ordering::SeqCst) {
+            std::future::pending::<()>().await;
+        }
+        match cloud.0.lost.load(Ordering::SeqCst) {
+            true => Err(Failure::service("the connection broke")),
+            false => Ok(()),
+        }
     }
 
     async fn delete(cloud: &Mem, subject: &Subject) -> Result<(), Failure> {
@@ -199,8 +214,8 @@ impl World {
         let plan = planned.await.unwrap().plan;
         let options = self.options(&hold);
         let outcome = apply::apply(&plan, state, registry, store, &options).await.unwrap();
-        let Some(failed) = outcome.failed.first() else { return (outcome, None) };
-        assert_eq!(failed.failure.kind, FailureKind::Hopeless);
+        let hopeless = |failed: &&apply::Failed| failed.failure.kind == FailureKind::Hopeless;
+        let Some(failed) = outcome.failed.iter().find(hopeless) else { return (outcome, None) };
         let state = outcome.state.clone();
         let back = rollback::go_back(registry, store, state, failed.address, &options);
         let back = back.await.unwrap();
@@ -265,12 +280,52 @@ async fn what_was_cut_off_while_it_was_followed_is_followed_by_the_next_run() {
     assert_eq!(world.planned(&second).await, [("server", Action::Update)]);
     world.cluster.busy.store(2, Ordering::SeqCst);
     assert!(world.deploy(&second).await.0.succeeded());
-    assert_eq!(world.calls(), Vec::<String>::new());
+    assert_eq!(world.calls(), ["update prod-server server:2"]);
     assert_eq!(world.planned(&second).await, []);
     // So it is what the next one goes back to.
     let (_, back) = world.deploy(&graph("bad:3")).await;
     assert!(back.unwrap().succeeded());
     assert_eq!(world.calls(), ["update prod-server bad:3", "update prod-server server:2"]);
+}
+
+#[tokio::test]
+async fn what_may_have_changed_unseen_is_told_again_and_followed() {
+    let world = World::new();
+    let graph = |server: &str| World::graph("pg:1", server);
+    assert!(world.deploy(&graph("server:1")).await.0.succeeded());
+    let second = graph("bad:2");
+
+    // The change had its effect, and the run was cut off, or the answer was lost.
+    world.cluster.cut_in_update.store(true, Ordering::SeqCst);
+    tokio::time::timeout(Duration::from_millis(300), world.deploy(&second)).await.unwrap_err();
+    world.cluster.cut_in_update.store(false, Ordering::SeqCst);
+    assert_eq!(world.planned(&second).await, [("server", Action::Update)]);
+    let (outcome, back) = world.deploy(&second).await;
+    assert_eq!(outcome.failed[0].failure.kind, FailureKind::Hopeless);
+    assert!(back.unwrap().succeeded());
+
+    world.cluster.lost.store(true, Ordering::SeqCst);
+    let (outcome, _) = world.deploy(&second).await;
+    assert_eq!(outcome.failed[0].failure.kind, FailureKind::Service);
+    world.cluster.lost.store(false, Ordering::SeqCst);
+    assert_eq!(world.planned(&second).await, [("server", Action::Update)]);
+    assert!(world.deploy(&second).await.1.unwrap().succeeded());
+
+    // Somebody brought it to what the stack says by now.
+    world.cluster.running.lock().unwrap().get_mut("prod-server").unwrap().0 = "server:3".into();
+    world.calls();
+    let third = graph("server:3");
+    assert_eq!(world.planned(&third).await, [("server", Action::Update)]);
+    assert!(world.deploy(&third).await.0.succeeded());
+    assert_eq!(world.calls(), ["update prod-server server:3"]);
+    assert_eq!(world.planned(&third).await, []);
+
+    // A part of it failed, and only the service knows.
+    world.cluster.unfinished.store(true, Ordering::SeqCst);
+    let all = [("database", Action::Update), ("server", Action::Update)];
+    assert_eq!(world.planned(&third).await, all);
+    assert!(world.deploy(&third).await.0.succeeded());
+    assert_eq!(world.planned(&third).await, []);
 }
 
 #[tokio::test]

@@ -27,6 +27,12 @@
 //! }
 //! ```
 
+#![warn(
+    clippy::print_stdout,
+    clippy::print_stderr,
+    reason = "a pipe that is closed would stop a run: see `cli::out`"
+)]
+
 mod cli;
 mod environment;
 pub mod prelude;

@@ -67,6 +67,8 @@ async fn before_and_after_a_rollout() {
         a_migration_is_not_torn_out_of_its_work(site),
         a_job_afterwards_counts(site),
         what_is_not_waited_for_is_migrated_all_the_same(site),
+        what_somebody_undid_is_not_gone_back_to(site),
+        what_is_not_wanted_goes_once_the_rest_is_well(site),
     );
 
     let after = Inventory::take(cloud.sites()).await.unwrap();
@@ -346,6 +348,19 @@ async fn a_migration_comes_before_everything_else(site: &Site) {
     let second = case.uid("job/migrate");
     assert_ne!(second, first);
 
+    // One that fails with nothing else changed: it isn't through, and every deploy tries it again.
+    changed("fails", "migrate:3");
+    for _ in 0..2 {
+        let (why, _) = case.hopeless(&case.graph("server:2", vec![])).await;
+        assert!(why.contains("Job/migrate"), "{why}");
+        case.go_back().await;
+    }
+    let plan = case.world.plan(&case.graph("server:2", vec![])).await;
+    let reasons: Vec<&String> = plan.changes().flat_map(|step| &step.reasons).collect();
+    assert!(reasons[0].starts_with("a part of it isn't through: Job migrate: "), "{reasons:?}");
+    changed("succeeds", "migrate:2");
+    case.deploy("server:2").await;
+
     // One that fails: nothing else is changed, not even the way of requests.
     let untouched = ["deployment/server", "service/server", "endpoints/server"];
     let versions = || untouched.map(|object| case.get(object, ".metadata.resourceVersion"));
@@ -392,6 +407,89 @@ async fn a_migration_comes_before_everything_else(site: &Site) {
     assert_eq!(case.image(), "server:3");
     assert_eq!(case.uid("job/migrate"), ran);
     assert_eq!(case.get("job/migrate", ".spec.template.spec.containers[0].image"), "migrate:5");
+    case.gone().await;
+}
+
+async fn what_somebody_undid_is_not_gone_back_to(site: &Site) {
+    let case = Case::new(site, "undone", &[("server.yaml", SERVER)]).await;
+    let file = |text: &str| write(case.project.path(), "server.yaml", text);
+    let slow = SERVER.replace(
+        "{app: server}}\n    spec",
+        &format!("{{app: server, {BEHAVIOUR}: slow}}}}\n    spec"),
+    );
+    assert_ne!(slow, SERVER);
+    let broken = SERVER.replace("image: server}", "image: server, command: [yarn, foo]}");
+    let undo = || case.world.kubectl(&["rollout", "undo", "deployment/server", "-n", case.stack]);
+    let behaviour = || case.get("deployment/server", ".spec.template.metadata.labels");
+    case.deploy("server:1").await;
+    let labels = behaviour();
+
+    // Somebody undoes it while it is followed.
+    file(&slow);
+    let graph = case.graph("server:2", vec![]);
+    let undone = async {
+        until(|| case.image() == "server:2").await;
+        undo();
+    };
+    let (outcome, ()) = futures::join!(case.world.try_apply(&graph), undone);
+    let [failed] = outcome.failed.as_slice() else { panic!("{:?}", outcome.failed) };
+    assert!(failed.failure.message.contains("somebody changed it"), "{}", failed.failure);
+    assert_eq!(case.newest().await.status, Status::Superseded);
+
+    // What runs by now is deployed: it is a revision of its own, and what is gone back to.
+    file(SERVER);
+    case.deploy("server:1").await;
+    assert_eq!(case.newest().await.images["server"], "server:1");
+    file(&broken);
+    case.hopeless(&case.graph("server:3", vec![])).await;
+    case.go_back().await;
+    assert_eq!((case.image().as_str(), behaviour()), ("server:1", labels));
+
+    // The same where nobody followed what was undone, and the stack says it too by now.
+    file(SERVER);
+    case.deploy("server:4").await;
+    undo();
+    until(|| case.image() == "server:1").await;
+    case.deploy("server:1").await;
+    assert_eq!(case.newest().await.images["server"], "server:1");
+    file(&broken);
+    case.hopeless(&case.graph("server:5", vec![])).await;
+    case.go_back().await;
+    assert_eq!(case.image(), "server:1");
+    case.gone().await;
+}
+
+async fn what_is_not_wanted_goes_once_the_rest_is_well(site: &Site) {
+    let worker = SERVER.replace("server", "worker");
+    let quota =
+        "apiVersion: v1\nkind: ResourceQuota\nmetadata: {name: one}\nspec: {hard: {pods: 2}}\n";
+    let files = [("server.yaml", SERVER), ("worker.yaml", &worker), ("quota.yaml", quota)];
+    let case = Case::new(site, "pruned", &files).await;
+    let resources = |names: &str| {
+        let text = format!("resources: [{names}]");
+        write(case.project.path(), "kustomization.yaml", &text);
+    };
+    let there = |kind: &str| {
+        let names = "jsonpath={.items[*].metadata.name}";
+        case.world.kubectl(&["get", kind, "-n", case.stack, "-o", names])
+    };
+    case.deploy("server:1").await;
+    let uid = case.uid("deployment/worker");
+
+    // A bad release takes nothing away that its callers have.
+    let broken = SERVER.replace("image: server}", "image: server, command: [yarn, foo]}");
+    write(case.project.path(), "server.yaml", &broken.replace("replicas: 1", "replicas: 2"));
+    resources("server.yaml");
+    case.hopeless(&case.graph("server:2", vec![])).await;
+    assert_eq!(case.uid("deployment/worker"), uid);
+    assert_eq!(there("resourcequota"), "", "what holds its pods back goes before");
+    case.go_back().await;
+    assert_eq!(case.uid("deployment/worker"), uid);
+    assert_eq!(there("resourcequota"), "one");
+
+    write(case.project.path(), "server.yaml", &SERVER.replace("replicas: 1", "replicas: 3"));
+    case.deploy("server:3").await;
+    assert_eq!((there("deployment").as_str(), there("resourcequota").as_str()), ("server", ""));
     case.gone().await;
 }
 

@@ -334,6 +334,30 @@ spec: {parts: [{name: lid}, {name: base, count: 2}]}
     let count = "~objects[\"Mould.example.com/ns-custom/one\"].spec.parts[1].count";
     assert_eq!(world.changes(&graph).await, [count]);
     world.apply(&graph).await;
+
+    // With a definition all objects of its kind would go, whosever they are: it stays.
+    let theirs = world.folder().join("theirs.yaml");
+    std::fs::write(&theirs, MOULD.replace("name: one", "name: theirs")).unwrap();
+    world.kubectl(&["create", "-f", theirs.to_str().unwrap()]);
+    let moulds = || world.kubectl(&["get", "moulds", "-o", "name"]);
+    const ACCOUNT: &str = "apiVersion: v1\nkind: ServiceAccount\nmetadata: {name: one}\n";
+    write(project.path(), "account.yaml", ACCOUNT);
+    write(project.path(), "kustomization.yaml", "resources: [account.yaml]");
+    let graph = overlay(&world, "custom", true);
+    let plan = world.plan(&graph).await;
+    let remarks: Vec<&String> = plan.changes().flat_map(|step| &step.remarks).collect();
+    let stays =
+        "CustomResourceDefinition moulds.example.com leaves the overlay and stays in the cluster";
+    assert!(remarks.iter().any(|remark| remark.contains(stays)), "{remarks:?}");
+    world.apply(&graph).await;
+    assert_eq!(moulds(), "mould.example.com/theirs");
+
+    let refused = world.refused(&Graph::empty("custom")).await;
+    let words =
+        "CustomResourceDefinition moulds.example.com would take Mould theirs with it, which is not";
+    assert!(refused.message.contains(words), "{refused}");
+    assert_eq!(moulds(), "mould.example.com/theirs");
+    world.kubectl(&["delete", "mould", "theirs"]);
     world.apply(&Graph::empty("custom")).await;
 }
 

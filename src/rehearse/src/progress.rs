@@ -1,7 +1,7 @@
 //! Progress of the set-up: spinners on a terminal, plain lines in a log.
 
 use std::{
-    io::{IsTerminal, stderr},
+    io::{IsTerminal, Write as _, stderr},
     path::{Path, PathBuf},
     sync::{
         Arc, Mutex, PoisonError,
@@ -59,6 +59,11 @@ impl Progress {
     }
 }
 
+/// Says a line; that nobody reads it any more stops nothing.
+fn say(line: &str) {
+    let _ = writeln!(stderr(), "{line}");
+}
+
 /// One thing being made available; silent until it turns out that there is something to do.
 #[derive(Debug)]
 pub struct Step {
@@ -81,7 +86,7 @@ impl Step {
         match (&self.kind, &shown.bar) {
             (Kind::Silent, _) => {}
             (_, Some(bar)) => bar.set_message(message.to_owned()),
-            (_, None) => eprintln!("setup: {}: {message}", self.name),
+            (_, None) => say(&format!("setup: {}: {message}", self.name)),
         }
     }
 
@@ -118,10 +123,10 @@ impl Step {
         match (&self.kind, bar) {
             (Kind::Silent, _) => {}
             (_, Some(bar)) => {
-                bar.suspend(|| eprintln!("{line}"));
+                bar.suspend(|| say(&line));
                 bar.finish_and_clear();
             }
-            (_, None) => eprintln!("{line}"),
+            (_, None) => say(&line),
         }
     }
 

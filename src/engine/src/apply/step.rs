@@ -260,13 +260,22 @@ impl<'a> Call<'a> {
         let mut record = self.record(&evaluated, &intent);
         let subject = self.subject(&record);
         let changed = self.still_needed(&evaluated, &subject).await.map_err(unchanged)?;
-        if !changed.is_empty() {
+        let there = self.step.not_observed.is_none();
+        // What is followed is told again, even where it is as wanted: so it takes up what an earlier run left.
+        if !changed.is_empty() || there && self.provider.follows() {
             self.intend(&intent, IntentAction::Update, &record).await.map_err(unchanged)?;
             let secrets = self.context.registry.secrets();
             let call = || self.provider.update(&evaluated.binding, &subject, &changed, secrets);
-            self.patiently(&intent, call).await.map_err(unchanged)?;
+            self.patiently(&intent, call).await.map_err(|failure| {
+                let had_no_effect = failure.had_no_effect();
+                let mut error = unchanged(failure);
+                if let Some(left) = error.left.as_mut().filter(|_| !had_no_effect) {
+                    left.ready = false;
+                }
+                error
+            })?;
         }
-        let noted = match self.step.not_observed.is_none() || !changed.is_empty() {
+        let noted = match there || !changed.is_empty() {
             true => self.ready(&intent, &mut record).await,
             false => self.done(&intent, &record).await,
         };
@@ -532,7 +541,9 @@ impl<'a> Call<'a> {
                     record.ready = true;
                     return self.done(intent, record).await;
                 }
-                Some(Observation { status: Status::Failed(why), .. }) => {
+                Some(Observation {
+                    status: Status::Failed(why) | Status::Unfinished(why), ..
+                }) => {
                     return Err(Failure::invalid(format!("the service gave up: {why}")));
                 }
                 Some(Observation { status: Status::Pending(status), .. }) => status,

@@ -21,6 +21,10 @@ const UNSETTLED: &str =
 /// Said of a kind that is followed, where the run that changed it last was cut off, or left it unwell.
 const UNFOLLOWED: &str = "no run has seen yet that it is well";
 
+/// Said of a kind that is followed, where it is as wanted and was told something else.
+const BY_OTHERS: &str =
+    "it was brought to this by somebody else, and no run has seen yet that it is well";
+
 /// Compares desired, recorded and observed. `others` are the states of the other stacks, for imports.
 pub fn plan(
     world: World<'_>,
@@ -517,12 +521,9 @@ impl Planner<'_> {
             step.reasons.extend(forcing);
             return self.replace(step, provider);
         }
-        // Its status doesn't tell: what it was told is still to be settled by whoever follows it.
-        let unfollowed = provider.follows() && !record.ready;
-        if unfollowed && step.changes.is_empty() {
-            step.reasons.push(UNFOLLOWED.to_owned());
-        }
-        let keep = step.changes.is_empty() && !unfollowed;
+        let resumes = resumes(provider, step);
+        let keep = step.changes.is_empty() && resumes.is_none();
+        step.reasons.extend(resumes.filter(|_| step.changes.is_empty()));
         step.action = if keep { Action::Keep } else { Action::Update };
         step.outputs = existing_outputs(schema, step);
     }
@@ -639,6 +640,26 @@ impl Planner<'_> {
         }
         Ok(())
     }
+}
+
+/// Why what is followed is told again what it is to be, though it is as wanted: whoever changed it last may not
+/// have seen the end of that.
+fn resumes(provider: &dyn Provider, step: &Step) -> Option<String> {
+    let record = step.recorded.as_ref().filter(|_| provider.follows())?;
+    if !record.ready {
+        return Some(UNFOLLOWED.to_owned());
+    }
+    if let Some(Observation { status: Status::Unfinished(why), .. }) = &step.observed {
+        return Some(format!("a part of it isn't through: {why}"));
+    }
+    let versions = Versions {
+        desired: &step.planned,
+        recorded: &record.inputs,
+        observed: None,
+        ignore: &step.options.ignore,
+    };
+    let moved = !diff(provider.schema(), &versions).is_empty();
+    moved.then(|| BY_OTHERS.to_owned())
 }
 
 /// A step of something that the stack doesn't have.

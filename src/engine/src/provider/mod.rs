@@ -113,6 +113,8 @@ pub enum Status {
     Pending(String),
     /// The service gave up; the text is its reason.
     Failed(String),
+    /// A part of what it was told failed, and is tried again by the next update; the text is the reason.
+    Unfinished(String),
     /// On its way out.
     Deleting,
 }

@@ -126,6 +126,9 @@ pub fn fold(mut state: State, runs: Vec<(String, Vec<Entry>)>) -> Folded {
             }
         }
     }
+    for intent in open.values().filter(|intent| intent.action == Action::Update) {
+        state.not_seen_well(intent.address);
+    }
     Folded { state, open: open.into_values().collect(), runs: folded }
 }
 
@@ -246,6 +249,26 @@ mod tests {
         let folded = fold(state, vec![("run".into(), entries)]);
         assert_eq!(folded.state.resources.len(), 1);
         assert_eq!(folded.open.iter().map(|i| i.id.as_str()).collect::<Vec<_>>(), ["2"]);
+    }
+
+    #[test]
+    fn what_was_cut_off_in_an_update_is_not_known_to_be_well() {
+        let mut state = State::empty("s");
+        let address = intent("1", "a").address;
+        let recorded = Record { ready: true, ..record("a-1") };
+        let begin = || Entry::Begin { lineage: state.lineage.clone(), serial: 0 };
+        let update = || Entry::Intent(Intent { action: Action::Update, ..intent("1", "a") });
+        let refused = || Entry::Void { intent: "1".into(), reason: "refused".into() };
+        let runs = [
+            (vec![begin(), update()], false),
+            (vec![begin(), update(), refused()], true),
+            (vec![begin(), update(), done("1", "a", Some(recorded.clone()))], true),
+        ];
+        state.put(address, recorded, false);
+        for (entries, well) in runs {
+            let folded = fold(state.clone(), vec![("run".into(), entries)]);
+            assert_eq!(folded.state.resources[&address].ready, well);
+        }
     }
 
     #[test]

@@ -126,6 +126,13 @@ impl State {
         }
     }
 
+    /// A call may have changed it, and no run has seen what came of it.
+    pub fn not_seen_well(&mut self, address: Address) {
+        if let Some(record) = self.resources.get_mut(&address) {
+            record.ready = false;
+        }
+    }
+
     /// What was never seen since it was created isn't gone for sure when reads don't show it.
     fn watch(&mut self, address: Address, record: Record) {
         if record.ready || record.intent.is_empty() {

@@ -61,7 +61,7 @@ pub(crate) async fn destroy(matches: &clap::ArgMatches) -> Result<Ended, CliErro
     let known = store.stacks().await?;
     if !known.iter().any(|name| name == stack) && store.journals(stack).await?.is_empty() {
         if matches.get_flag("if-exists") {
-            println!("{stack}: nothing to destroy");
+            outln!("{stack}: nothing to destroy");
             return Ok(Ended::Fine);
         }
         let known = known.join(", ");
@@ -106,7 +106,7 @@ async fn carry_out_held(
         }
         Wanted::Saved(saved) => checked(registry, store, saved, &state).await?,
     };
-    println!("{}", render::text(&plan));
+    outln!("{}", render::text(&plan));
     let agreed = match (&approval, wanted) {
         (Some(approval), _) => {
             approved(approval, &plan, registry)?;
@@ -116,7 +116,7 @@ async fn carry_out_held(
         (None, Wanted::Stack(..)) => false,
     };
     if plan.has_changes() && !agreed && !confirmed(&plan, matches)? {
-        eprintln!("nothing was changed");
+        errln!("nothing was changed");
         return Ok(Ended::Failed);
     }
     perform(registry, store, &plan, state, matches, (hold, patience)).await
@@ -148,7 +148,7 @@ pub(super) async fn perform(
     let ended = sum_up(plan, &outcome);
     let undone = undo::undo(registry, store, plan, outcome, &options, matches).await?;
     for file in reporter.kept() {
-        eprintln!("what was seen is kept in {}", file.display());
+        errln!("what was seen is kept in {}", file.display());
     }
     Ok(undone.unwrap_or(ended))
 }
@@ -212,15 +212,15 @@ fn listen_for_interrupts(stop: Arc<AtomicBool>) {
             return;
         }
         stop.store(true, Ordering::Relaxed);
-        eprintln!("finishing what is under way; Ctrl-C again stops at once");
+        errln!("finishing what is under way; Ctrl-C again stops at once");
         if tokio::signal::ctrl_c().await.is_ok() {
-            eprintln!("stopped; the next apply finds out what happened and goes on");
+            errln!("stopped; the next apply finds out what happened and goes on");
             std::process::exit(INTERRUPTED);
         }
     });
 }
 
 fn sum_up(plan: &Plan, outcome: &Outcome) -> Ended {
-    println!("{}", render::outcome(plan, outcome));
+    outln!("{}", render::outcome(plan, outcome));
     if outcome.succeeded() { Ended::Fine } else { Ended::Failed }
 }

@@ -47,15 +47,13 @@ pub(super) async fn run(matches: &clap::ArgMatches) -> Result<Ended, CliError> {
         })?);
     }
     match matches.get_one::<String>("format").map(String::as_str) {
-        Some("json") => println!(
+        Some("json") => outln!(
             "{}",
             serde_json::to_string_pretty(&all)
                 .map_err(|error| CliError::new(format!("can't write JSON: {error}")))?
         ),
-        Some("markdown") => {
-            all.iter().for_each(|drift| print!("{}", render::drift::markdown(drift)))
-        }
-        _ => all.iter().for_each(|drift| print!("{}", render::drift::text(drift))),
+        Some("markdown") => all.iter().for_each(|drift| out!("{}", render::drift::markdown(drift))),
+        _ => all.iter().for_each(|drift| out!("{}", render::drift::text(drift))),
     }
     Ok(if all.iter().all(Drift::is_empty) { Ended::Fine } else { Ended::Changes })
 }

@@ -71,6 +71,6 @@ pub(crate) fn emit(program: &Program, matches: &clap::ArgMatches) -> Result<Ende
     let graph = read(program, &registry(), matches)?;
     let json = serde_json::to_string_pretty(&graph)
         .map_err(|error| CliError::new(format!("can't write the graph: {error}")))?;
-    println!("{json}");
+    outln!("{json}");
     Ok(Ended::Fine)
 }

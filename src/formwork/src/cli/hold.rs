@@ -42,7 +42,7 @@ pub(crate) async fn hold(
                 if began.elapsed() < timeout =>
             {
                 if !std::mem::replace(&mut said, true) {
-                    eprintln!("`{stack}` is being changed by {holder}: waiting for its end");
+                    errln!("`{stack}` is being changed by {holder}: waiting for its end");
                 }
                 tokio::time::sleep(PAUSE).await;
             }
@@ -58,7 +58,7 @@ pub(crate) async fn hold(
             Verdict::Nothing => "was not created by the run that was cut off",
             Verdict::Undecided(why) => why.as_str(),
         };
-        eprintln!("{}: {what}", settled.address);
+        errln!("{}: {what}", settled.address);
     }
     Ok(held)
 }

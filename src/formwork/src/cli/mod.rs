@@ -1,5 +1,8 @@
 //! The command line: parse, build the stack, plan, act. One place chooses exit codes.
 
+#[macro_use]
+mod out;
+
 mod apply;
 mod arguments;
 mod deploy;
@@ -61,15 +64,19 @@ pub(crate) fn main(program: &Program, arguments: impl Iterator<Item = OsString>)
         Box::new(miette::MietteHandlerOpts::new().wrap_lines(false).build())
     };
     let _ = miette::set_hook(Box::new(handler));
-    match run(program, &matches) {
-        Ok(Ended::Fine) => ExitCode::SUCCESS,
-        Ok(Ended::Changes) => ExitCode::from(CHANGES),
-        Ok(Ended::Failed) => ExitCode::from(ERROR),
-        Ok(Ended::RolledBack) => ExitCode::from(ROLLED_BACK),
-        Err(error) => {
-            eprintln!("{:?}", error.into_report());
-            ExitCode::from(ERROR)
-        }
+    let ended = run(program, &matches).unwrap_or_else(|error| {
+        errln!("{:?}", error.into_report());
+        Ended::Failed
+    });
+    if let Err(error) = out::finish() {
+        errln!("standard output is incomplete: {error}");
+        return ExitCode::from(ERROR);
+    }
+    match ended {
+        Ended::Fine => ExitCode::SUCCESS,
+        Ended::Changes => ExitCode::from(CHANGES),
+        Ended::Failed => ExitCode::from(ERROR),
+        Ended::RolledBack => ExitCode::from(ROLLED_BACK),
     }
 }
 
@@ -108,7 +115,7 @@ fn confirm(question: &str) -> Result<bool, CliError> {
             "pass --yes to go on without being asked",
         ));
     }
-    print!("{question}");
+    out!("{question}");
     let failed = |error: std::io::Error| CliError::new(format!("can't ask: {error}"));
     std::io::stdout().flush().map_err(failed)?;
     let mut answer = String::new();

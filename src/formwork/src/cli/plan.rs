@@ -19,7 +19,7 @@ pub(crate) async fn run(program: &Program, matches: &clap::ArgMatches) -> Result
     let folded = session::load(&store, &graph.stack).await?;
     if !folded.open.is_empty() {
         let names: Vec<String> = folded.open.iter().map(|i| i.address.to_string()).collect();
-        eprintln!(
+        errln!(
             "an earlier run was cut off; whether it created these is found out by the next apply: {}",
             names.join(", ")
         );
@@ -29,17 +29,17 @@ pub(crate) async fn run(program: &Program, matches: &clap::ArgMatches) -> Result
         session::make_plan(&registry, &store, &graph, &folded.state, &planning).await?;
     let ended = if plan.has_changes() { Ended::Changes } else { Ended::Fine };
     if matches.get_flag("approval-digest") {
-        println!("{}", Approval::of(&plan, &registry));
+        outln!("{}", Approval::of(&plan, &registry));
     } else {
-        println!("{}", show(&plan, matches)?);
+        outln!("{}", show(&plan, matches)?);
     }
     if let Some(out) = matches.get_one::<PathBuf>("out") {
         let saved = SavedPlan { plan, graph, observed, scope: planning.scope };
         saved::write(out, &saved, &registry, &store)?;
-        eprintln!("saved; carry it out with: formwork apply {}", out.display());
+        errln!("saved; carry it out with: formwork apply {}", out.display());
     }
     if matches.get_flag("stats") {
-        eprintln!("{}", stats(&calls));
+        errln!("{}", stats(&calls));
     }
     Ok(ended)
 }

@@ -13,10 +13,10 @@ pub(crate) async fn run(matches: &clap::ArgMatches) -> Result<Ended, CliError> {
     tokio::task::block_in_place(|| Parts::ensure(&Progress::on_stderr()))
         .map_err(|error| failed(&error))?;
     let cloud = LocalCloud::start(Options::new(&scratch)).await.map_err(|error| failed(&error))?;
-    println!("The local cloud is up until Ctrl-C; logs and data are in {}.", scratch.display());
+    outln!("The local cloud is up until Ctrl-C; logs and data are in {}.", scratch.display());
     for site in cloud.sites() {
-        println!("\n# {}", site.name);
-        println!(". {}", scratch.join(format!("sites/{}.env", site.name)).display());
+        outln!("\n# {}", site.name);
+        outln!(". {}", scratch.join(format!("sites/{}.env", site.name)).display());
     }
     interrupted().await.map_err(|error| failed(&error))?;
     cloud.stop().await;

@@ -169,7 +169,7 @@ pub(crate) async fn waiting<T>(store: &Store, stack: &str, holding: impl Future<
     if let (Some(longest), Ok(Some(holder))) = (store.longest_wait(), store.holder(stack).await)
         && holder != store.writer()
     {
-        eprintln!(
+        errln!(
             "`{stack}` is held by {holder}, perhaps by a run that is dead: looking whether it shows a sign \
              of life, for {} s at most",
             longest.as_secs()
@@ -182,7 +182,7 @@ pub(crate) async fn waiting<T>(store: &Store, stack: &str, holding: impl Future<
 pub(crate) async fn release(store: &Store, hold: Hold) {
     if let Err(error) = hold.release().await {
         let longest = store.longest_wait().unwrap_or_default().as_secs();
-        eprintln!("warning: {error}; the next run has to wait for {longest} s");
+        errln!("warning: {error}; the next run has to wait for {longest} s");
     }
 }
 

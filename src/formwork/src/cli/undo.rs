@@ -64,7 +64,7 @@ impl<'a> Keeping<'a> {
         match write(&self.folder, address, evidence) {
             Ok(file) => self.kept.lock().unwrap_or_else(PoisonError::into_inner).push(file),
             // It was shown already; the change is undone all the same.
-            Err(error) => eprintln!(
+            Err(error) => errln!(
                 "the evidence can't be kept in {}: {error}; it stands above",
                 self.folder.display()
             ),
@@ -129,23 +129,25 @@ pub(crate) async fn undo(
         let inputs = rollback::last_good(registry, &state, address).await?;
         let way = match inputs {
             Some(inputs) => {
-                eprintln!("{address}: going back to what was good last");
+                errln!("{address}: going back to what was good last");
                 rollback::plan(registry, store, &state, address, inputs).await?
             }
             None if flag("take-down") => {
-                eprintln!("{address}: taking the first release down");
+                errln!("{address}: taking the first release down");
                 rollback::removal(registry, store, &state, address).await?
             }
             None => {
-                eprintln!(
+                errln!(
                     "{address}: a first release has nothing to go back to, and is left as it is (--take-down deletes it)"
                 );
                 ended = Some(Ended::Failed);
                 continue;
             }
         };
+        let remarks = way.changes().flat_map(|step| &step.remarks);
+        remarks.for_each(|remark| errln!("{address}: {remark}"));
         let back = apply::apply(&way, state, registry, store, options).await?;
-        println!("{}", render::outcome(&way, &back));
+        outln!("{}", render::outcome(&way, &back));
         if !back.succeeded() {
             ended = Some(Ended::Failed);
         }

@@ -26,18 +26,10 @@ pub fn of(versions: &Versions<'_>) -> Vec<String> {
         let fields = immutable::differences(wanted, there.get(key)?);
         (!fields.is_empty()).then(|| made_again(wanted, &fields, deletes_volumes))
     });
-    let gone = there.iter().filter(|(key, object)| {
-        !wanted.contains_key(*key) && immutable::is_volume(object) && !deletes_volumes
-    });
+    let gone = there.iter().filter(|(key, _)| !wanted.contains_key(*key));
     let left = gone.filter_map(|(key, object)| {
         let consent = before.get(key).is_some_and(marks::may_delete);
-        (!consent).then(|| {
-            format!(
-                "{} leaves the overlay and stays in the cluster with its data: delete it by hand, or let the App do \
-                 it with `delete_volumes(true)`",
-                title(object)
-            )
-        })
+        (!consent && !immutable::may_go(object, deletes_volumes)).then(|| stays(object))
     });
     again.chain(left).chain(taken(versions)).collect()
 }
@@ -79,6 +71,18 @@ fn made_again(wanted: &Json, fields: &[String], deletes_volumes: bool) -> String
     };
     format!(
         "{title} is deleted and made again, since its `{fields}` can't be changed in place; {rest}"
+    )
+}
+
+fn stays(object: &Json) -> String {
+    let (with, consent) = match immutable::is_definition(object) {
+        true => ("all objects of its kind", "the annotation `formwork/delete: \"true\"` on it"),
+        false => ("its data", "`delete_volumes(true)`"),
+    };
+    format!(
+        "{} leaves the overlay and stays in the cluster with {with}: delete it by hand, or let the App do it with \
+         {consent}",
+        title(object)
     )
 }
 
@@ -172,6 +176,15 @@ mod tests {
         check(&[], &[deployment("y")], false, &[]);
         check(&[claim("x")], &[], false, &["PersistentVolumeClaim a leaves the overlay and stays"]);
         check(&[claim("x")], &[], true, &[]);
+        let definition = |delete: &str| {
+            let mut object =
+                object("apiextensions.k8s.io/v1", "CustomResourceDefinition", json!({}));
+            object["metadata"]["annotations"] = json!({"formwork/delete": delete});
+            object
+        };
+        let stays = "CustomResourceDefinition a leaves the overlay and stays in the cluster with all objects";
+        check(&[definition("")], &[], true, &[stays]);
+        check(&[definition("true")], &[], false, &[]);
         check(&[claim("x")], &[claim("y")], false, &["the apply will refuse"]);
         check(&[claim("x")], &[claim("y")], true, &["is deleted and made again"]);
     }

@@ -1,6 +1,6 @@
 //! Fields that can't be changed once an object exists: such an object is deleted and made again.
 
-use super::marks::Gvk;
+use super::marks::{self, Gvk};
 use crate::api::{at, name, text};
 use kube::{api::PropagationPolicy, core::Status};
 use serde_json::Value as Json;
@@ -28,6 +28,9 @@ const fn fixed(
 ) -> Fixed {
     Fixed { group, kind, fields }
 }
+
+/// A Service's address; `None` is the text that says that it has none.
+const CLUSTER_IP: &[&str] = &["spec", "clusterIP"];
 
 /// The kinds that people have in overlays; any other's are found out by the server's answer.
 ///
@@ -61,7 +64,7 @@ const FIXED: &[Fixed] = &[
             &["spec", "managedBy"],
         ],
     ),
-    fixed("", "Service", &[&["spec", "clusterIP"], &["spec", "clusterIPs"]]),
+    fixed("", "Service", &[CLUSTER_IP, &["spec", "clusterIPs"]]),
     fixed("", "Secret", &[&["type"]]),
     fixed("rbac.authorization.k8s.io", "RoleBinding", &[&["roleRef"]]),
     fixed("rbac.authorization.k8s.io", "ClusterRoleBinding", &[&["roleRef"]]),
@@ -92,6 +95,18 @@ const FIXED: &[Fixed] = &[
 /// What a ConfigMap or a Secret that says `immutable: true` can't change.
 const WHEN_IMMUTABLE: &[&[&str]] = &[&["data"], &["binaryData"], &["immutable"]];
 
+/// Whether an object may be deleted where it isn't wanted any more: one that takes data with it, only with consent.
+pub fn may_go(object: &Json, deletes_volumes: bool) -> bool {
+    let consent = is_volume(object) && deletes_volumes || marks::may_delete(object);
+    consent || !is_volume(object) && !is_definition(object)
+}
+
+/// Whether an object defines a kind: all objects of it are gone with it, whosever they are.
+pub fn is_definition(object: &Json) -> bool {
+    let gvk = Gvk::of(object);
+    (gvk.group(), gvk.kind.as_str()) == ("apiextensions.k8s.io", "CustomResourceDefinition")
+}
+
 /// Whether an object holds data that is gone with it.
 pub fn is_volume(object: &Json) -> bool {
     let gvk = Gvk::of(object);
@@ -116,8 +131,10 @@ pub fn differences(wanted: &Json, there: &Json) -> Vec<String> {
     }
     fields.retain(|field| {
         let (wanted, there) = (at(wanted, field), at(there, field));
-        // What isn't wanted has a default, or is the server's to choose.
-        let removed = holds_data && wanted.is_none() && there.is_some();
+        // What isn't wanted has a default, or is the server's to choose; but a Service without an address never
+        // gets one.
+        let headless = *field == CLUSTER_IP && there == Some(&Json::from("None"));
+        let removed = (holds_data || headless) && wanted.is_none() && there.is_some();
         removed || wanted.is_some() && wanted != there
     });
     fields.into_iter().map(|field| field.join(".")).collect()
@@ -221,6 +238,13 @@ mod tests {
             "Service",
             spec("clusterIP", json!("None")),
             json!({"spec": {}}),
+            &["spec.clusterIP"],
+        );
+        check(
+            "v1",
+            "Service",
+            json!({"spec": {}}),
+            spec("clusterIP", json!("None")),
             &["spec.clusterIP"],
         );
         // Left to the server.

@@ -3,9 +3,9 @@
 use super::{
     App, AppObserved, AppOutputs, Manifest, compare,
     conflict::Conflicts,
-    holders, key, manifest,
+    holders, immutable, key, manifest,
     marks::{self, Gvk, Record},
-    status::status,
+    status::{status, unfinished},
 };
 use crate::{
     api::{Served, at, name, side_by_side, text},
@@ -132,12 +132,12 @@ pub async fn app(cluster: &Connection, subject: &Subject) -> Result<Option<Found
     let matched = matched(&wanted, namespace, shown.into_iter().chain(&live.namespace), &record);
     let going = live.namespace.iter().chain(&live.record).any(is_going);
     let waits = subject.inputs.get("wait") != Some(&Data::Bool(false));
-    let status = match (going, waits) {
+    let ours = || matched.iter().filter(|(key, _)| wanted.contains_key(*key)).map(|(_, o)| *o);
+    let status = match (going, unfinished(ours())) {
         (true, _) => Status::Deleting,
-        (false, false) => Status::Ready,
-        (false, true) => {
-            status(matched.iter().filter(|(key, _)| wanted.contains_key(*key)).map(|(_, o)| *o))
-        }
+        (false, Some(unfinished)) => unfinished,
+        (false, None) if waits => status(ours()),
+        (false, None) => Status::Ready,
     };
     let mut held = BTreeMap::new();
     let mut objects = BTreeMap::new();
@@ -189,7 +189,7 @@ pub fn deletes_volumes(inputs: &Data) -> bool {
     inputs.get("delete_volumes") == Some(&Data::Bool(true))
 }
 
-/// What a plan is about: not the volumes that were left, nor the generations that earlier revisions need.
+/// What a plan is about: not what was left though it isn't wanted, nor the generations that earlier revisions need.
 ///
 /// The generation of the last apply is shown until the wanted one is there: as what that changes.
 fn shown<'a>(
@@ -208,7 +208,7 @@ fn shown<'a>(
     let there: BTreeSet<String> = objects().filter(|o| is_wanted(o)).map(key::of).collect();
     let hidden = |object: &Json| {
         let left = at(object, &["metadata", "annotations", marks::LEFT]).is_some();
-        let left = left && !deletes_volumes && !marks::may_delete(object);
+        let left = left && !immutable::may_go(object, deletes_volumes);
         let kept = Generation::of(object).is_some_and(|generation| {
             let replaced = there.contains(&key::of(object));
             record.kept.contains(&generation) && (replaced || !record.current.contains(&generation))

@@ -31,6 +31,19 @@ const LAST: &[&str] = &[
     "ValidatingWebhookConfiguration",
 ];
 
+/// Kinds that hold pods back, or say how many there are: what they do to the next release ends with them.
+const CONSTRAINTS: &[&str] = &[
+    "HorizontalPodAutoscaler",
+    "LimitRange",
+    "MutatingWebhookConfiguration",
+    "NetworkPolicy",
+    "PodDisruptionBudget",
+    "ResourceQuota",
+    "ValidatingAdmissionPolicy",
+    "ValidatingAdmissionPolicyBinding",
+    "ValidatingWebhookConfiguration",
+];
+
 /// The step of namespaces.
 pub const NAMESPACES: usize = 0;
 /// The step of custom resource definitions: what they define exists only after it.
@@ -46,6 +59,12 @@ pub fn step(kind: &str) -> usize {
         return STEPS.len() + 1;
     }
     STEPS.iter().position(|step| step.contains(&kind)).unwrap_or(STEPS.len())
+}
+
+/// Whether an object of a kind is in the way of what comes after it. Anything else may be what a running pod, or
+/// whoever calls it, still needs.
+pub fn constrains(kind: &str) -> bool {
+    CONSTRAINTS.contains(&kind)
 }
 
 #[cfg(test)]

@@ -1,5 +1,6 @@
 //! Whether an App's workloads are up: one status for all of them.
 
+use super::steps::{self, Step};
 use crate::api::{at, text, title};
 use formwork_engine::Status;
 use serde_json::Value as Json;
@@ -19,6 +20,15 @@ pub fn status<'a>(objects: impl IntoIterator<Item = &'a Json>) -> Status {
         Some(first) if waiting.len() == 1 => Status::Pending(first.clone()),
         Some(first) => Status::Pending(format!("{first}, and {} more", waiting.len() - 1)),
     }
+}
+
+/// That a migration failed, which the next deploy tries again.
+pub fn unfinished<'a>(objects: impl IntoIterator<Item = &'a Json>) -> Option<Status> {
+    let migrations = objects.into_iter().filter(|o| steps::of(o) == Some(Step::Before));
+    migrations.into_iter().find_map(|job| match job_end(job) {
+        Some(Err(why)) => Some(Status::Unfinished(format!("{}: {why}", title(job)))),
+        _ => None,
+    })
 }
 
 #[derive(Debug, PartialEq)]
@@ -177,5 +187,21 @@ mod tests {
         check(job("Failed"), &Progress::Failed("m".into()));
         check(json!({"kind": "Job"}), &Progress::Waiting("still runs".into()));
         check(json!({"kind": "Service"}), &Progress::Done);
+    }
+
+    #[test]
+    fn a_migration_that_failed_is_unfinished() {
+        let job = |step: Json, kind: &str| {
+            json!({
+                "kind": "Job",
+                "metadata": {"name": "migrate", "annotations": step},
+                "status": {"conditions": [{"type": kind, "status": "True", "message": "m"}]},
+            })
+        };
+        let migration = || json!({"formwork/step": "before"});
+        let failed = Status::Unfinished("Job migrate: m".into());
+        assert_eq!(unfinished([&job(migration(), "Failed")]), Some(failed));
+        assert_eq!(unfinished([&job(migration(), "Complete")]), None);
+        assert_eq!(unfinished([&job(json!({}), "Failed")]), None);
     }
 }

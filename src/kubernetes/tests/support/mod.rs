@@ -264,6 +264,11 @@ impl<'a> World<'a> {
         (connection, Subject::recorded(&state.lineage, *address, record))
     }
 
+    /// A folder of this world's own.
+    pub fn folder(&self) -> &Path {
+        self.folder.path()
+    }
+
     pub fn secrets(&self) -> &Secrets {
         self.registry.secrets()
     }

@@ -54,13 +54,13 @@ pub(in crate::cli) async fn take_away(
         canaries.filter(|address| state.resources.contains_key(address)).collect();
     for address in canaries {
         if options.stop.load(Ordering::Relaxed) {
-            eprintln!("{address}: this canary is still there; the next run takes it away");
+            errln!("{address}: this canary is still there; the next run takes it away");
             return Ok(Ended::Failed);
         }
-        eprintln!("{address}: taking the canary away");
+        errln!("{address}: taking the canary away");
         let removal = rollback::removal(registry, store, &state, address).await?;
         let outcome = apply::apply(&removal, state, registry, store, options).await?;
-        println!("{}", render::outcome(&removal, &outcome));
+        outln!("{}", render::outcome(&removal, &outcome));
         if !outcome.succeeded() {
             return Ok(Ended::Failed);
         }

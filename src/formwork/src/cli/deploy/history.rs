@@ -48,8 +48,8 @@ pub(super) async fn run(matches: &ArgMatches) -> Result<Ended, CliError> {
     let known = known(matches, &store::open(matches).await?).await?;
     let revisions = release::history(&known.connection, &known.subject).await?;
     match is_json(matches) {
-        true => println!("{:#}", Value::Array(revisions.iter().map(object).collect())),
-        false => revisions.iter().for_each(|revision| println!("{}", line(revision))),
+        true => outln!("{:#}", Value::Array(revisions.iter().map(object).collect())),
+        false => revisions.iter().for_each(|revision| outln!("{}", line(revision))),
     }
     Ok(Ended::Fine)
 }
@@ -114,12 +114,12 @@ pub(super) async fn diff(matches: &ArgMatches) -> Result<Ended, CliError> {
         let all = changes.iter().map(
             |change| json!({"path": change.path, "before": change.before, "after": change.after}),
         );
-        println!("{:#}", Value::Array(all.collect()));
+        outln!("{:#}", Value::Array(all.collect()));
     } else if changes.is_empty() {
-        println!("releases {} and {} are the same set", a.number, b.number);
+        outln!("releases {} and {} are the same set", a.number, b.number);
     } else {
         for change in &changes {
-            println!("{}", crate::render::change(change));
+            outln!("{}", crate::render::change(change));
         }
     }
     Ok(Ended::Fine)

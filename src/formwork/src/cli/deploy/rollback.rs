@@ -53,10 +53,10 @@ pub(in crate::cli) async fn run(matches: &ArgMatches) -> Result<Ended, CliError>
         };
         let inputs = back_to(revision, &record.inputs)?;
         let plan = rollback::plan(&registry, &store, &state, address, inputs).await?;
-        println!("{address}: release {} of {}", revision.number, revision.time);
-        println!("{}", render::text(&plan));
+        outln!("{address}: release {} of {}", revision.number, revision.time);
+        outln!("{}", render::text(&plan));
         if plan.has_changes() && !apply::confirmed(&plan, matches)? {
-            eprintln!("nothing was changed");
+            errln!("nothing was changed");
             return Ok(Ended::Failed);
         }
         apply::perform(&registry, &store, &plan, state, matches, (&hold, patience)).await

@@ -1,10 +1,14 @@
 //! `formwork kube build`: what `kustomize build` and `kubectl kustomize` do, with their arguments.
 
-use super::{super::graph, CliError, Ended, directory, report, tools::HostTools};
+use super::{
+    super::{graph, out::note},
+    CliError, Ended, directory, report,
+    tools::HostTools,
+};
 use clap::{Arg, ArgAction, ArgMatches, Command, value_parser};
 use formwork_kustomize::{Built, Disk, LoadRestrictor, Options, Reorder, build};
 use std::{
-    io::{self, BufWriter, ErrorKind, Write as _},
+    io::{self, BufWriter, Write as _},
     path::{Path, PathBuf},
     sync::Arc,
 };
@@ -107,7 +111,7 @@ fn for_functions() -> impl Iterator<Item = Arg> {
 pub(super) fn run(matches: &ArgMatches) -> Result<Ended, CliError> {
     for (name, takes_value) in FOR_FUNCTIONS {
         if if takes_value { matches.contains_id(name) } else { matches.get_flag(name) } {
-            eprintln!("--{name} changes nothing: it is for functions, which are not run here");
+            errln!("--{name} changes nothing: it is for functions, which are not run here");
         }
     }
     let options = options(matches);
@@ -155,21 +159,6 @@ pub(super) fn options(matches: &ArgMatches) -> Options {
     }
 }
 
-/// Prints a text.
-pub(super) fn print(text: &str) -> Result<(), CliError> {
-    printed(io::stdout().write_all(text.as_bytes()))
-}
-
-/// What came of printing; whoever closed the pipe has read enough: `formwork kube build | head`.
-fn printed(written: io::Result<()>) -> Result<(), CliError> {
-    match written {
-        Err(error) if error.kind() == ErrorKind::BrokenPipe => Ok(()),
-        written => {
-            written.map_err(|error| CliError::new(format!("can't write standard output: {error}")))
-        }
-    }
-}
-
 /// Writes to standard output, into a file, or one file an object into a folder.
 fn write(built: &Built, output: Option<&Path>) -> Result<(), CliError> {
     let failed = |path: &Path| {
@@ -179,7 +168,8 @@ fn write(built: &Built, output: Option<&Path>) -> Result<(), CliError> {
     match output {
         None => {
             let mut out = BufWriter::new(io::stdout().lock());
-            printed(built.write_yaml(&mut out).and_then(|()| out.flush()))
+            note(built.write_yaml(&mut out).and_then(|()| out.flush()));
+            Ok(())
         }
         Some(folder) if folder.is_dir() => {
             for (name, object) in built.files() {

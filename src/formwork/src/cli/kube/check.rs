@@ -58,10 +58,10 @@ pub(super) fn run(matches: &ArgMatches) -> Result<Ended, CliError> {
             .map_err(|error| report::error(&error))?;
     let warnings = report::warnings(built.warnings());
     let findings = inspect(&built, schemas);
-    build::print(&match matches.get_flag("json") {
-        true => format!("{:#}\n", as_json(&built, schemas, &findings)),
-        false => as_text(&built, schemas, &findings),
-    })?;
+    match matches.get_flag("json") {
+        true => outln!("{:#}", as_json(&built, schemas, &findings)),
+        false => out!("{}", as_text(&built, schemas, &findings)),
+    }
     let strict = matches.get_flag("strict");
     let failing = if strict { Severity::Warning } else { Severity::Error };
     let fails = findings.iter().any(|finding| finding.severity >= failing);

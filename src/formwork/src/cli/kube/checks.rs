@@ -23,14 +23,14 @@ pub(super) fn run(matches: &ArgMatches) -> Result<Ended, CliError> {
         .filter(|rule| codes.is_empty() || codes.iter().any(|code| is(rule, code)))
         .collect();
     if matches.get_flag("json") {
-        println!("{:#}", serde_json::json!(wanted));
+        outln!("{:#}", serde_json::json!(wanted));
         return Ok(Ended::Fine);
     }
     for rule in wanted {
         let ignorable = if rule.can_be_ignored { "" } else { ", can't be ignored" };
-        println!("{} {} ({}{ignorable})", rule.code, rule.name, rule.severity);
-        println!("    {}", rule.why);
-        println!("    {}\n", rule.fix);
+        outln!("{} {} ({}{ignorable})", rule.code, rule.name, rule.severity);
+        outln!("    {}", rule.why);
+        outln!("    {}\n", rule.fix);
     }
     Ok(Ended::Fine)
 }

@@ -142,7 +142,7 @@ pub(super) fn finding(finding: &Finding) -> String {
 /// Prints warnings, and says how many there were.
 pub(super) fn warnings(warnings: &[Warning]) -> usize {
     for warning in warnings {
-        eprintln!("{:?}", Report::new(Shown::warning(&Disk, warning)));
+        errln!("{:?}", Report::new(Shown::warning(&Disk, warning)));
     }
     warnings.len()
 }

@@ -51,7 +51,7 @@ pub(super) fn run(matches: &ArgMatches) -> Result<Ended, CliError> {
         std::fs::write(file, &packed)
             .map_err(|error| CliError::new(format!("can't write {}: {error}", file.display())))?;
         let (version, size) = (schemas.version(), packed.len());
-        println!("{}: the types of Kubernetes {version}, {size} bytes", file.display());
+        outln!("{}: the types of Kubernetes {version}, {size} bytes", file.display());
     }
     Ok(Ended::Fine)
 }

@@ -15,7 +15,7 @@ impl Reporter for Json {
         if let Ok(at) = OffsetDateTime::now_utc().format(&Rfc3339) {
             line["at"] = at.into();
         }
-        eprintln!("{line}");
+        errln!("{line}");
     }
 }
 

@@ -45,14 +45,14 @@ impl Lines {
     /// Says how far the parts are, of those that moved.
     fn progress(&self, address: Address, progress: &Progress) {
         if let Some(message) = &progress.message {
-            eprintln!("{address}: {message}");
+            errln!("{address}: {message}");
         }
         let mut said = self.parts.lock().unwrap_or_else(PoisonError::into_inner);
         for of in &progress.parts {
             let line = part(of);
             let last = said.entry((address, of.name.clone())).or_default();
             if *last != line {
-                eprintln!("{address}: {line}");
+                errln!("{address}: {line}");
                 *last = line;
             }
         }
@@ -75,25 +75,25 @@ impl Reporter for Lines {
         match event {
             Event::Started { address, action } => {
                 self.start(address);
-                eprintln!("{address}: {}", doing(action));
+                errln!("{address}: {}", doing(action));
             }
             Event::Waiting { address, status } => {
                 if self.remind(address) {
-                    eprintln!("{address}: {status} after {}", seconds(self.since(address)));
+                    errln!("{address}: {status} after {}", seconds(self.since(address)));
                 }
             }
             Event::Finished { address, action } => {
-                eprintln!("{address}: {} in {}", done(action), seconds(self.since(address)));
+                errln!("{address}: {} in {}", done(action), seconds(self.since(address)));
             }
             Event::Differs { address, paths } => {
-                eprintln!("{address}: reads back other than asked in {}", paths.join(", "));
+                errln!("{address}: reads back other than asked in {}", paths.join(", "));
             }
             Event::Progress { address, progress } => self.progress(address, &progress),
             Event::Evidence { address, evidence } => {
-                eprintln!("{address}: what was seen\n{evidence}")
+                errln!("{address}: what was seen\n{evidence}")
             }
-            Event::Failed { address, failure } => eprintln!("{address}: failed: {failure}"),
-            Event::Skipped { address } => eprintln!("{address}: not begun"),
+            Event::Failed { address, failure } => errln!("{address}: failed: {failure}"),
+            Event::Skipped { address } => errln!("{address}: not begun"),
         }
     }
 }

@@ -56,7 +56,7 @@ pub(super) async fn run_mv(store: &Store, matches: &clap::ArgMatches) -> Result<
         Ok(())
     })
     .await?;
-    println!("{from} is {to} now");
+    outln!("{from} is {to} now");
     Ok(Ended::Fine)
 }
 
@@ -86,6 +86,6 @@ pub(super) async fn run_rm(store: &Store, matches: &clap::ArgMatches) -> Result<
         Ok(())
     })
     .await?;
-    println!("{what} is forgotten; it goes on existing");
+    outln!("{what} is forgotten; it goes on existing");
     Ok(Ended::Fine)
 }

@@ -52,8 +52,8 @@ pub(super) async fn run(store: &Store, matches: &clap::ArgMatches) -> Result<End
         before = version.state.as_ref().ok().or(before);
     }
     match matches.get_flag("json") {
-        true => println!("[{}]", rows.join(",\n")),
-        false => rows.iter().for_each(|row| println!("{row}")),
+        true => outln!("[{}]", rows.join(",\n")),
+        false => rows.iter().for_each(|row| outln!("{row}")),
     }
     Ok(Ended::Fine)
 }
@@ -93,7 +93,7 @@ pub(super) async fn run_rollback(
     let stack = text(matches, "stack");
     let serial = matches.get_one::<u64>("serial").copied().unwrap_or_default();
     let written = super::held(store, stack, async || roll_back(store, stack, serial).await).await?;
-    println!(
+    outln!(
         "{stack}: serial {written} is what serial {serial} was; plan to see how what exists differs"
     );
     Ok(Ended::Fine)

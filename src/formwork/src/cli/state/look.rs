@@ -55,8 +55,8 @@ pub(super) async fn run_list(store: &Store, matches: &clap::ArgMatches) -> Resul
         }
     }
     match as_json {
-        true => println!("[{}]", rows.join(",\n")),
-        false => rows.iter().for_each(|row| println!("{row}")),
+        true => outln!("[{}]", rows.join(",\n")),
+        false => rows.iter().for_each(|row| outln!("{row}")),
     }
     Ok(Ended::Fine)
 }
@@ -70,7 +70,7 @@ pub(super) async fn run_show(store: &Store, matches: &clap::ArgMatches) -> Resul
         None => read(store, stack).await?,
     };
     let Some(address) = address else {
-        println!("{}", to_json(&state)?);
+        outln!("{}", to_json(&state)?);
         return Ok(Ended::Fine);
     };
     let record = state.resources.get(&address).ok_or_else(|| {
@@ -79,6 +79,6 @@ pub(super) async fn run_show(store: &Store, matches: &clap::ArgMatches) -> Resul
             format!("`formwork state list {stack}` shows what is"),
         )
     })?;
-    println!("{}", to_json(record)?);
+    outln!("{}", to_json(record)?);
     Ok(Ended::Fine)
 }

@@ -68,17 +68,17 @@ pub(super) async fn run(
     let proposal = rebuild::rebuild(&registry, &graph, &imports, lineage)
         .await
         .map_err(|error| CliError::maybe_help(error.to_string(), error.hint()))?;
-    print!("{}", show(&proposal, &graph));
+    out!("{}", show(&proposal, &graph));
     let question = format!("Make this the state of `{}`? Only `yes` does: ", graph.stack);
     if !matches.get_flag("yes") && !ask(&question)? {
-        eprintln!("nothing was changed");
+        errln!("nothing was changed");
         return Ok(Ended::Failed);
     }
     let mut state = proposal.state;
     state.serial += 1;
     store.write(&state).await?;
     hold.release().await?;
-    println!(
+    outln!(
         "{stack}: rebuilt as serial {}; look at `formwork plan {stack}`, then `formwork state confirm {stack}`",
         state.serial,
         stack = state.stack
@@ -174,6 +174,6 @@ pub(super) async fn run_confirm(store: &Store, matches: &ArgMatches) -> Result<E
         Ok(())
     })
     .await?;
-    println!("{stack}: {} confirmed", confirmed.len());
+    outln!("{stack}: {} confirmed", confirmed.len());
     Ok(Ended::Fine)
 }

@@ -25,6 +25,6 @@ pub(super) async fn run(store: &Store, matches: &clap::ArgMatches) -> Result<End
     let how = text(matches, "to");
     let keyring = store::new_keyring(how).await?;
     store.relock(keyring.as_ref()).await?;
-    println!("the key of {} is locked by {how} now", store.place());
+    outln!("the key of {} is locked by {how} now", store.place());
     Ok(Ended::Fine)
 }

@@ -33,7 +33,7 @@ pub(super) fn push() -> Command {
 }
 
 pub(super) async fn run_pull(store: &Store, matches: &clap::ArgMatches) -> Result<Ended, CliError> {
-    println!("{}", to_json(&read(store, text(matches, "stack")).await?)?);
+    outln!("{}", to_json(&read(store, text(matches, "stack")).await?)?);
     Ok(Ended::Fine)
 }
 
@@ -79,6 +79,6 @@ pub(super) async fn run_push(store: &Store, matches: &clap::ArgMatches) -> Resul
         Ok(())
     })
     .await?;
-    println!("{stack}: serial {} is what the file says", written.serial);
+    outln!("{stack}: serial {} is what the file says", written.serial);
     Ok(Ended::Fine)
 }

@@ -27,18 +27,18 @@ pub(in crate::cli) fn command() -> Command {
 pub(in crate::cli) async fn run(matches: &clap::ArgMatches) -> Result<Ended, CliError> {
     let (store, stack) = (store::open(matches).await?, text(matches, "stack"));
     let Some(holder) = store.holder(stack).await? else {
-        println!("nobody holds `{stack}`");
+        outln!("nobody holds `{stack}`");
         return Ok(Ended::Fine);
     };
-    println!("`{stack}` is held by {holder}");
+    outln!("`{stack}` is held by {holder}");
     let question = "Take it away from there? Only where that run is dead. `yes` does: ";
     if !matches.get_flag("yes") && !confirm(question)? {
-        println!("nothing was changed");
+        outln!("nothing was changed");
         return Ok(Ended::Failed);
     }
     store.break_hold(stack).await?;
     match store.holder(stack).await? {
-        None => println!("nobody holds `{stack}` now"),
+        None => outln!("nobody holds `{stack}` now"),
         Some(holder) => {
             return Err(CliError::with_help(
                 format!("`{stack}` is still held by {holder}"),

@@ -6,6 +6,7 @@ mod prune;
 mod step;
 
 pub use delete::delete;
+pub use prune::conclude;
 pub use step::after;
 
 use super::{
@@ -36,7 +37,8 @@ pub const ESTABLISH_POLLS: u32 = 60;
 /// The pause between two looks.
 pub const ESTABLISH_PAUSE: Duration = Duration::from_millis(500);
 
-/// Applies everything wanted, then deletes what is ours and isn't wanted any more.
+/// Applies everything wanted, then deletes what is ours and isn't wanted any more; where the rollout is followed,
+/// what running pods may need only once that is well ([`conclude`]).
 ///
 /// Applying what is there already changes nothing, so a second try after a failure only does the rest. Where a
 /// migration isn't through (`formwork/step: before`), it ends with that: [`super::deploy`] waits for it, then
@@ -216,7 +218,8 @@ impl<'a> Run<'a> {
             record.kept = needed;
             self.write(&record).await?;
         }
-        let stays = self.prune(wanted, live, &record.kept).await?;
+        let now = |object: &Json| !self.goes_late(object);
+        let stays = self.prune(wanted, live, &record.kept, now).await?;
         record.kinds = kinds.union(&stays).cloned().collect();
         record.release = draft.release.clone();
         record.current = Generation::all(*wanted);

@@ -2,29 +2,58 @@
 
 use super::{
     super::{
-        immutable,
+        App, immutable,
         marks::{self, Gvk},
-        observe::{Live, core, is_going},
+        observe::{self, Live, core, is_going},
         order,
     },
-    Run,
+    Record, Run, objects,
 };
 use crate::{
     api::{Served, name, side_by_side, text},
+    cluster::Connection,
     release::Generation,
 };
-use formwork_engine::Failure;
+use formwork_engine::{Failure, Secrets, Subject};
 use serde_json::{Value as Json, json};
 use std::collections::BTreeSet;
 
+/// Deletes what an apply left until its rollout was well.
+pub async fn conclude(
+    cluster: &Connection,
+    subject: &Subject,
+    want: &App,
+    secrets: &Secrets,
+) -> Result<(), Failure> {
+    let wanted = objects(want);
+    let kinds: BTreeSet<Gvk> = wanted.iter().map(Gvk::of).collect();
+    let live = observe::live(cluster, &subject.owner, &want.namespace, &kinds).await?;
+    let record = live.parsed_record();
+    let run = Run::new(cluster, subject, want, secrets, &live)?;
+    let stays = run.prune(&wanted, &live, &record.kept, |_| true).await?;
+    let kinds = kinds.union(&stays).cloned().collect();
+    match kinds == record.kinds {
+        true => Ok(()),
+        false => run.write(&Record { kinds, ..record }).await,
+    }
+}
+
 impl Run<'_> {
-    /// Deletes what is ours and isn't wanted, the last applied first, and answers the kinds of what stays all the
-    /// same: generations that a kept revision needs, and volumes. The namespace is only let go.
+    /// Whether what isn't wanted goes only once the rest is well: a release that isn't leaves what it would have
+    /// taken away. Where an earlier revision is put back, nothing of the bad one is to hold it up.
+    pub(super) fn goes_late(&self, object: &Json) -> bool {
+        self.followed && !self.restores && !order::constrains(text(object, &["kind"]))
+    }
+
+    /// Deletes what is ours and isn't wanted, as far as it is to go by now, the last applied first; answers the kinds
+    /// of what stays all the same: what goes later, generations that a kept revision needs, and what takes data with
+    /// it. The namespace is only let go.
     pub(super) async fn prune(
         &self,
         wanted: &[Json],
         live: &Live,
         needed: &BTreeSet<Generation>,
+        goes_now: impl Fn(&Json) -> bool,
     ) -> Result<BTreeSet<Gvk>, Failure> {
         let kept: BTreeSet<(&str, &str)> =
             wanted.iter().map(|o| (text(o, &["kind"]), name(o))).collect();
@@ -32,8 +61,10 @@ impl Run<'_> {
         let is_needed = |object: &Json| Generation::of(object).is_some_and(|g| needed.contains(&g));
         let unwanted: Vec<&(Served, Json)> =
             live.objects.iter().filter(|(_, o)| !is_kept(o) && !is_going(o)).collect();
+        let (now, later): (Vec<_>, Vec<_>) =
+            unwanted.into_iter().partition(|(_, object)| goes_now(object));
         let (stays, goes): (Vec<_>, Vec<_>) =
-            unwanted.into_iter().partition(|(_, o)| is_needed(o) || !self.may_go(o));
+            now.into_iter().partition(|(_, o)| is_needed(o) || !self.may_go(o));
         let left = stays.iter().filter(|(_, object)| !is_needed(object));
         side_by_side(left.map(|(kind, object)| self.leave(kind, object)).collect()).await?;
         for step in (0..order::ALL).rev() {
@@ -42,18 +73,23 @@ impl Run<'_> {
                 of_step.map(|(kind, object)| self.cluster.delete(kind, self.namespace, object));
             side_by_side(deletions.collect()).await?;
         }
-        if let Some(namespace) = live.namespace.as_ref().filter(|namespace| !is_kept(namespace)) {
-            self.let_go(namespace).await?;
+        let stays = stays.iter().chain(&later).map(|(_, object)| object);
+        let namespace = live.namespace.as_ref().filter(|namespace| !is_kept(namespace));
+        match namespace.filter(|namespace| goes_now(namespace)) {
+            Some(namespace) => {
+                self.let_go(namespace).await?;
+                Ok(stays.map(Gvk::of).collect())
+            }
+            None => Ok(stays.chain(namespace).map(Gvk::of).collect()),
         }
-        Ok(stays.iter().map(|(_, object)| Gvk::of(object)).collect())
     }
 
-    /// Whether an object may be deleted: one that holds data only with its author's consent.
+    /// Whether an object may be deleted: one that takes data with it only with its author's consent.
     pub(super) fn may_go(&self, object: &Json) -> bool {
-        !immutable::is_volume(object) || self.deletes_volumes || marks::may_delete(object)
+        immutable::may_go(object, self.deletes_volumes)
     }
 
-    /// Notes on a volume that it left the overlay, so that no plan is about it any more.
+    /// Notes on an object that it left the overlay, so that no plan is about it any more.
     async fn leave(&self, kind: &Served, object: &Json) -> Result<(), Failure> {
         let patch = json!({"metadata": {"annotations": {marks::LEFT: "true"}}});
         self.cluster.patch(kind, self.namespace, name(object), &patch).await.map(drop)

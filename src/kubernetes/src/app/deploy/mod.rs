@@ -19,7 +19,7 @@ use crate::{
 };
 use formwork_engine::{Data, Failure, FailureKind, Followed, Progress, Subject};
 use options::tolerance;
-use revisions::{changed, undone, well};
+use revisions::{changed, undone};
 use serde_json::Value as Json;
 use std::collections::{BTreeMap, BTreeSet};
 use words::{named, said, told};
@@ -29,8 +29,9 @@ const ROUNDS: usize = 3;
 
 /// Carries a deploy to its end, and writes down what became of its revision.
 ///
-/// Migrations first, and the rest of the apply after them; then the rollout of what the apply changed, the Jobs
-/// that come after it, and the smoke checks. A bad one ends with the evidence of it. What isn't to be waited for
+/// Migrations first, and the rest of the apply after them; then the rollout of what the apply changed, the end of
+/// what isn't wanted any more, the Jobs that come after it, and the smoke checks. An apply comes before each, also
+/// where nothing differs: so the newest revision is what is followed. A bad one ends with the evidence of it. What isn't to be waited for
 /// is not followed further than its migrations, and its revision stays one of which nobody knows.
 pub async fn follow(
     cluster: &Connection,
@@ -77,9 +78,7 @@ impl Deploy<'_> {
         match self.parts(waits, &revisions).await? {
             Ok(()) if !waits => Ok(Followed::Ready),
             Ok(()) => {
-                let going_back = self.want()?.restores;
-                let status = newest.map_or(Status::Good, |newest| well(newest, going_back));
-                self.settle(newest, status).await?;
+                self.settle(newest, Status::Good).await?;
                 if let [.., before, newest] = revisions.as_slice()
                     && let Some(status) = undone(newest, before)
                 {
@@ -107,6 +106,7 @@ impl Deploy<'_> {
         if let Err(bad) = self.judged(&targets, newest).await? {
             return Ok(Err(bad));
         }
+        self.conclude().await?;
         if let Err(bad) = self.jobs_after(newest).await? {
             return Ok(Err(bad));
         }
@@ -140,6 +140,16 @@ impl Deploy<'_> {
         }
         Err(Failure::service(format!("Job {} is made anew again and again", names.join(", ")))
             .hint("somebody else deletes or changes it: look who, then deploy again"))
+    }
+
+    /// Deletes what isn't wanted any more, now that what takes its place is well.
+    async fn conclude(&self) -> Result<(), Failure> {
+        let want = self.want()?;
+        match want.restores {
+            // Nothing was left for later.
+            Some(_) => Ok(()),
+            None => apply::conclude(self.cluster, self.subject, &want, &self.cluster.secrets).await,
+        }
     }
 
     fn want(&self) -> Result<App, Failure> {

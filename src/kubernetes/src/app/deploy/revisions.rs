@@ -33,14 +33,6 @@ pub fn back_to(revision: &Revision, current: &Data) -> Result<Data, Failure> {
     }
 }
 
-/// What becomes of the newest revision when all is well: where it is bad, going back found nothing of it to undo.
-pub(super) fn well(newest: &Revision, going_back: Option<u64>) -> Status {
-    match (&newest.status, going_back) {
-        (Status::Bad(reason), Some(to)) => Status::RolledBack { to, reason: reason.clone() },
-        _ => Status::Good,
-    }
-}
-
 /// What becomes of a bad revision by a good one that put another back.
 pub(super) fn undone(newest: &Revision, before: &Revision) -> Option<Status> {
     match (&before.status, newest.restores) {
@@ -119,16 +111,6 @@ mod tests {
             refused.message,
             "revision 3 doesn't work with schema 0014, which the database has by now"
         );
-    }
-
-    #[test]
-    fn a_bad_one_that_changed_nothing_is_not_good_for_that() {
-        let bad = revision(2, Status::Bad("a migration failed".into()), &[]);
-        let status = Status::RolledBack { to: 1, reason: "a migration failed".into() };
-        assert_eq!(well(&bad, Some(1)), status);
-        // Deployed again as it was, it came up this time.
-        assert_eq!(well(&bad, None), Status::Good);
-        assert_eq!(well(&revision(2, Status::Deploying, &[]), Some(1)), Status::Good);
     }
 
     #[test]

@@ -53,9 +53,9 @@ pub(super) fn run(matches: &ArgMatches) -> Result<Ended, CliError> {
         let json = render::json(&from.to_string(), &to.to_string(), &differences);
         let text = serde_json::to_string_pretty(&json)
             .map_err(|error| CliError::new(format!("can't write the differences: {error}")))?;
-        build::print(&format!("{text}\n"))?;
+        outln!("{text}");
     } else {
-        build::print(&render::text(&from.to_string(), &to.to_string(), &differences))?;
+        out!("{}", render::text(&from.to_string(), &to.to_string(), &differences));
     }
     Ok(if differences.is_empty() { Ended::Fine } else { Ended::Changes })
 }
@@ -120,7 +120,7 @@ fn built(side: &Side, tools: &HostTools, matches: &ArgMatches) -> Result<Vec<Obj
         Ok(built) => Ok(built.objects().cloned().collect()),
         Err(error) => {
             // The excerpt names a file of the copy; this says what it is a copy of.
-            eprintln!("{side} can't be built");
+            errln!("{side} can't be built");
             Err(report::error(&error))
         }
     }
