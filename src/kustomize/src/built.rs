@@ -5,7 +5,7 @@ use crate::id::{CLUSTER, effective_namespace, split_api_version};
 use crate::resource::Resource;
 use crate::sources::Sources;
 use crate::warning::Warning;
-use crate::yaml::{Dialect, Mark, Node, SEPARATOR, check, to_json, to_yaml};
+use crate::yaml::{Dialect, Mark, Node, Part, SEPARATOR, check, to_json, to_yaml};
 use std::collections::BTreeSet;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -92,8 +92,8 @@ impl Built {
     }
 
     /// Where a field of one of its objects was written, or what is left of the way to it.
-    pub(crate) fn place_of(&self, object: &Object, field: &str) -> Option<Place> {
-        let mark = object.node.place_of(field)?;
+    pub(crate) fn place_of(&self, object: &Object, field: &str, part: Part) -> Option<Place> {
+        let mark = object.node.place_of(field, part)?;
         Some(Place::new(self.sources.file(mark.file)?, mark))
     }
 

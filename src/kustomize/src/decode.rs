@@ -133,7 +133,7 @@ impl<'a> Reading<'a> {
         self.list(field, node)?.iter().map(|item| self.string(field, item)).collect()
     }
 
-    fn text(&self, field: &str, node: &Node) -> Result<Text> {
+    pub fn text(&self, field: &str, node: &Node) -> Result<Text> {
         let quoted = node
             .as_scalar()
             .is_some_and(|scalar| matches!(scalar.style, Style::Single | Style::Double));
@@ -184,10 +184,6 @@ impl<'a> Fields<'a> {
             version: self.string("version")?.into(),
             kind: self.string("kind")?.into(),
         })
-    }
-
-    pub fn optional_string(&self, name: &'static str) -> Result<Option<String>> {
-        self.get(name).map(|node| self.reading.string(name, node)).transpose()
     }
 
     pub fn bool(&self, name: &'static str) -> Result<bool> {

@@ -14,6 +14,7 @@ mod view;
 use crate::built::Built;
 use crate::finding::{Finding, Rule, Severity};
 use crate::validate::{self, Schemas};
+use crate::yaml::Part;
 use std::collections::HashMap;
 use view::Cluster;
 
@@ -106,7 +107,10 @@ pub(crate) fn placed(
         finding.object = key.0;
         let Some((position, object)) = found else { return (None, finding) };
         if !finding.field.is_empty() {
-            let place = built.place_of(object, &finding.field);
+            // What is wrong with a field that isn't known is its name.
+            let is_unknown = finding.code == validate::UNKNOWN_FIELD.code;
+            let part = if is_unknown { Part::Name } else { Part::Value };
+            let place = built.place_of(object, &finding.field, part);
             finding.place = place.or(finding.place.take());
         }
         (Some(position), finding)

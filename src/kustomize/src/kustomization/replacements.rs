@@ -19,7 +19,7 @@ pub struct ReplacementField {
 #[derive(Clone, Debug, Default)]
 pub struct Replacement {
     pub source: Option<Source>,
-    pub source_value: Option<String>,
+    pub source_value: Option<Text>,
     pub targets: Option<Vec<Target>>,
     pub at: Mark,
 }
@@ -78,7 +78,8 @@ pub fn read_replacements(reading: Reading<'_>, node: &Node) -> Result<Vec<Replac
 fn read_body(fields: &crate::decode::Fields<'_>) -> Result<Replacement> {
     Ok(Replacement {
         source: fields.optional("source", read_source)?,
-        source_value: fields.optional_string("sourceValue")?,
+        source_value: fields
+            .optional("sourceValue", |reading, node| reading.text("sourceValue", node))?,
         targets: match fields.get("targets") {
             Some(_) => Some(fields.each("targets", read_target)?),
             None => None,

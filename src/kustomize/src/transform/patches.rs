@@ -303,6 +303,7 @@ fn merge(resource: &mut Resource, patch: &Resource, schemas: Schemas<'_>) -> Res
         resource.store_previous();
     }
     resource.write_notes()?;
+    let identity = resource.node.identity();
     let kept = strategic::merge(&mut resource.node, patch.node.clone(), schemas)
         .map_err(|error| error.doing(format!("patching {kind} {name:?}")).at_object(patch))?;
     if !kept {
@@ -321,7 +322,9 @@ fn merge(resource: &mut Resource, patch: &Resource, schemas: Schemas<'_>) -> Res
     if !patch.may_rename {
         resource.set_name(&name)?;
     }
-    resource.set_namespace(&namespace)
+    resource.set_namespace(&namespace)?;
+    resource.node.stand_as(identity);
+    Ok(())
 }
 
 fn rewrite_as_strings(resource: &mut Resource, fields: &[&str]) -> Result<()> {

@@ -33,8 +33,11 @@ pub fn replace(
             return Err(error.at(file, replacement.at));
         };
         let source_at = replacement.source.as_ref().map_or(replacement.at, |source| source.at);
-        let value =
+        let mut value =
             find_value(resources, replacement).map_err(|error| error.at(file, source_at))?;
+        if let Some(written) = &replacement.source_value {
+            value.at = loader.context.within(file, written.at);
+        }
         for target in targets {
             let written =
                 write(resources, target, &value).map_err(|error| error.at(file, target.at))?;
@@ -56,7 +59,7 @@ fn find_value(resources: &Resources, replacement: &Replacement) -> Result<Node> 
         (Some(_), Some(_)) => {
             return Err(fail!(Field, "a replacement takes a source or a sourceValue, not both"));
         }
-        (None, value) => return Ok(Node::untyped(value.clone().unwrap_or_default())),
+        (None, value) => return Ok(Node::untyped(value.as_deref().unwrap_or_default())),
         (Some(source), None) => source,
     };
     let mut matches = resources.iter().filter(|resource| is_source(resource, source));
@@ -225,7 +228,7 @@ fn shape_like(value: &Node) -> Node {
     }
 }
 
-/// Puts the value into one field, or into one part of it.
+/// Puts the value into one field, which stands where the value does from now on, or into one part of it.
 fn set(node: &mut Node, value: &Node, options: Option<&FieldOptions>) -> Result<()> {
     let mut value = value.clone();
     if let Some(options) = options.filter(|options| !options.delimiter.is_empty()) {
@@ -244,10 +247,14 @@ fn set(node: &mut Node, value: &Node, options: Option<&FieldOptions>) -> Result<
         if let Some(scalar) = value.as_scalar_mut() {
             scalar.text = joined.into();
         }
+        value.at = node.at;
     }
     match &mut node.value {
         // A plain value keeps its type and its quotes; only the text changes.
-        Value::Scalar(scalar) => scalar.replace(value.text(), scalar.tag),
+        Value::Scalar(scalar) => {
+            scalar.replace(value.text(), scalar.tag);
+            node.at = value.at;
+        }
         _ => *node = value,
     }
     Ok(())

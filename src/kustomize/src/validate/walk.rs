@@ -7,9 +7,8 @@ use super::{DUPLICATE, MISSING, UNKNOWN_FIELD, VALUE, WRONG_TYPE};
 use crate::built::Object;
 use crate::finding::{Finding, Rule};
 use crate::suggest::nearest;
-use crate::yaml::{Dialect, Mapping, Node, Sequence, Typed, Value, typed};
+use crate::yaml::{Dialect, Mapping, Node, Sequence, Typed, Value, typed, write_field};
 use std::collections::BTreeSet;
-use std::fmt::Write;
 
 const QUANTITY: &str = "io.k8s.apimachinery.pkg.api.resource.Quantity";
 const OBJECT_META: &str = "io.k8s.apimachinery.pkg.apis.meta.v1.ObjectMeta";
@@ -211,13 +210,10 @@ impl<'a> Walk<'a> {
     fn report(&mut self, rule: &Rule, message: String, help: Option<String>) {
         let mut field = String::new();
         for step in &self.path {
-            // Writing to a string can't fail.
-            let _ = match step {
-                Step::Field(name) if name.contains(['.', '/']) => write!(field, "[{name:?}]"),
-                Step::Field(name) if field.is_empty() => write!(field, "{name}"),
-                Step::Field(name) => write!(field, ".{name}"),
-                Step::Item(position) => write!(field, "[{position}]"),
-            };
+            match step {
+                Step::Field(name) => write_field(&mut field, name),
+                Step::Item(position) => field.extend(["[", &position.to_string(), "]"]),
+            }
         }
         self.findings.push(Finding { help, ..Finding::new(rule, self.object, message) }.at(field));
     }

@@ -1,6 +1,6 @@
 //! Maps in document order, small in memory: an object has hundreds of them, nearly all with a handful of keys.
 
-use super::node::{Key, Node};
+use super::node::{Key, Mark, Node};
 use smol_str::SmolStr;
 use std::collections::HashMap;
 
@@ -92,6 +92,14 @@ impl Mapping {
 
     pub fn iter_mut(&mut self) -> impl Iterator<Item = (&Key, &mut Node)> {
         self.entries.iter_mut().map(|(key, node)| (&*key, node))
+    }
+
+    /// Says where a field stands.
+    pub(super) fn stand(&mut self, key: &str, key_at: Mark, at: Mark) {
+        if let Some(position) = self.position(key) {
+            let (key, node) = &mut self.entries[position];
+            (key.at, node.at) = (key_at, at);
+        }
     }
 
     pub(super) fn iter_mut_with_keys(&mut self) -> impl Iterator<Item = (&mut Key, &mut Node)> {

@@ -27,6 +27,7 @@ pub use node::{Key, Mark, Node, Scalar, Sequence, Style, Tag, Value};
 pub use number::{go_json as go_json_number, go_shortest};
 pub use options::{Dialect, Options as ParseOptions};
 pub use parse::{Repeated, YamlError, parse_document, parse_noting};
+pub use place::{Part, write_field};
 pub use resolve::{Resolved, resolve};
 pub use timestamp::is_timestamp;
 pub use typed::{TypeError, Typed, check, from_json, json_key, to_json, typed};

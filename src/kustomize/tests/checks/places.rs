@@ -57,7 +57,7 @@ const MUTABLE_TAG: &str = "FWK113";
 
 #[test]
 fn a_field_of_a_base_is_where_the_base_has_it() {
-    assert_eq!(places(UNKNOWN, "", ""), ["/base/web.yaml:6:12 spec.replica"]);
+    assert_eq!(places(UNKNOWN, "", ""), ["/base/web.yaml:6:3 spec.replica"]);
     let port = "/base/web.yaml:16:30 spec.template.spec.containers[0].ports[0].containerPort";
     assert_eq!(places(WRONG_TYPE, "", ""), [port]);
     // What adds to the object leaves its other fields where they were.
@@ -234,7 +234,69 @@ foo: 1
         .with("/overlay/kustomization.yaml", "resources: [two.yaml]\n")
         .with("/overlay/two.yaml", objects);
     let found = shown(inspect(&built(&files), Schemas::stored()), UNKNOWN);
-    assert_eq!(found, ["/overlay/two.yaml:4:6 foo"]);
+    assert_eq!(found, ["/overlay/two.yaml:4:1 foo"]);
+}
+
+#[test]
+fn a_replaced_value_is_where_it_comes_from() {
+    let image = "spec.template.spec.containers[1].image";
+    let overlay = |source: &str, options: &str| {
+        format!(
+            "replacements:\n- {source}\n  targets:\n  - select: {{kind: Deployment}}\n    {options}fieldPaths: ['spec.template.spec.containers.[name=side].image']\n"
+        )
+    };
+    let check = |source: &str, options: &str, expected: &[&str]| {
+        let values = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: values}\ndata:\n  image: side:latest\n  tag: latest\n";
+        let files = Memory::new()
+            .with("/base/kustomization.yaml", "resources: [web.yaml]\n")
+            .with("/base/web.yaml", BASE)
+            .with("/overlay/values.yaml", values)
+            .with(
+                "/overlay/kustomization.yaml",
+                format!("resources: [../base, values.yaml]\n{}", overlay(source, options)),
+            );
+        let found = shown(inspect(&built(&files), Schemas::stored()), MUTABLE_TAG);
+        let expected: Vec<String> =
+            expected.iter().map(|place| format!("{place} {image}")).collect();
+        assert_eq!(found[1..], expected, "{source}");
+    };
+    let from = |field: &str| format!("source: {{kind: ConfigMap, fieldPath: data.{field}}}");
+    check(&from("image"), "", &["/overlay/values.yaml:5:10"]);
+    check("sourceValue: side:latest", "", &["/overlay/kustomization.yaml:3:16"]);
+    // What is only a part of the field is still the field's own line.
+    let part = "options: {delimiter: ':', index: 1}\n    ";
+    check(&from("tag"), part, &["/base/web.yaml:18:18"]);
+}
+
+#[test]
+fn an_object_keeps_its_identity_and_where_it_has_it_from() {
+    let tabs = "apiVersion: batch/v1\nkind: CronTab\nmetadata: {name: a}\n";
+    let patch = "apiVersion: x/v1\nkind: Other\nmetadata: {name: b}\nspec: {a: 1}\n";
+    let files = Memory::new()
+        .with(
+            "/overlay/kustomization.yaml",
+            "resources: [tabs.yaml]\npatches: [{target: {kind: CronTab}, path: patch.yaml}]\n",
+        )
+        .with("/overlay/tabs.yaml", tabs)
+        .with("/overlay/patch.yaml", patch);
+    let found = shown(inspect(&built(&files), Schemas::stored()), "FWK006");
+    assert_eq!(found, ["/overlay/tabs.yaml:2:7 kind"]);
+}
+
+#[test]
+fn any_name_of_a_field_is_found() {
+    let data = "data:\n  'a[0]': 1\n  \"q.\\\"x\": 2\n  a/b: 3\n";
+    let files = Memory::new().with("/overlay/kustomization.yaml", "resources: [c.yaml]\n").with(
+        "/overlay/c.yaml",
+        format!("apiVersion: v1\nkind: ConfigMap\nmetadata: {{name: c}}\n{data}"),
+    );
+    let found = shown(inspect(&built(&files), Schemas::stored()), WRONG_TYPE);
+    let expected = [
+        "/overlay/c.yaml:5:11 data[\"a[0]\"]",
+        "/overlay/c.yaml:6:12 data[\"q.\\\"x\"]",
+        "/overlay/c.yaml:7:8 data[\"a/b\"]",
+    ];
+    assert_eq!(found, expected);
 }
 
 #[test]
@@ -256,7 +318,7 @@ fn validation_and_checks_alone_point_to_fields_too() {
         .with("/overlay/web.yaml", BASE);
     let built = built(&files);
     let found = shown(validate(&built, Schemas::stored()), UNKNOWN);
-    assert_eq!(found, ["/overlay/web.yaml:6:12 spec.replica"]);
+    assert_eq!(found, ["/overlay/web.yaml:6:3 spec.replica"]);
     let found = shown(check(&built), MUTABLE_TAG);
     assert_eq!(found, ["/overlay/web.yaml:14:18 spec.template.spec.containers[0].image"]);
 }
