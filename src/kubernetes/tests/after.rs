@@ -12,7 +12,7 @@ use formwork_kubernetes::{
     App, Check, Rollout,
     release::{self, Revision, Status},
 };
-use formwork_rehearse::{BEHAVIOUR, Inventory, LocalCloud, Options, Progress, Site};
+use formwork_rehearse::{BEHAVIOUR, Site};
 use std::{
     sync::{
         Arc, Mutex,
@@ -20,7 +20,7 @@ use std::{
     },
     time::Duration,
 };
-use support::{Platform, World, project, write};
+use support::{Platform, World, on_a_cloud, project, write};
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
     net::TcpListener,
@@ -54,26 +54,18 @@ const REQUEST: usize = 16 * 1024;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn before_and_after_a_rollout() {
-    let folder = tempfile::tempdir().unwrap();
-    let mut options = Options::new(folder.path()).only("staging");
-    options.progress = Progress::lines();
-    let cloud = LocalCloud::start(options).await.unwrap();
-    let site = cloud.site("staging").unwrap();
-    let before = Inventory::take(cloud.sites()).await.unwrap();
-
-    futures::join!(
-        an_answer_that_is_wrong_is_a_bad_release(site),
-        a_migration_comes_before_everything_else(site),
-        a_migration_is_not_torn_out_of_its_work(site),
-        a_job_afterwards_counts(site),
-        what_is_not_waited_for_is_migrated_all_the_same(site),
-        what_somebody_undid_is_not_gone_back_to(site),
-        what_is_not_wanted_goes_once_the_rest_is_well(site),
-    );
-
-    let after = Inventory::take(cloud.sites()).await.unwrap();
-    assert_eq!(after.since(&before), Vec::<String>::new());
-    cloud.stop().await;
+    on_a_cloud(async |site| {
+        futures::join!(
+            an_answer_that_is_wrong_is_a_bad_release(site),
+            a_migration_comes_before_everything_else(site),
+            a_migration_is_not_torn_out_of_its_work(site),
+            a_job_afterwards_counts(site),
+            what_is_not_waited_for_is_migrated_all_the_same(site),
+            what_somebody_undid_is_not_gone_back_to(site),
+            what_is_not_wanted_goes_once_the_rest_is_well(site),
+        );
+    })
+    .await;
 }
 
 /// A Job of a step whose pods behave.

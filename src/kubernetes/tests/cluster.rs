@@ -6,37 +6,29 @@ mod support;
 use formwork_engine::{Draft, FailureKind, Graph, map, plan::Action, secret_text, text};
 use formwork_kubernetes::{App, Cluster, Eks, KubeconfigFile};
 use formwork_kustomize::Schemas;
-use formwork_rehearse::{Inventory, LocalCloud, Options, Progress, Site};
+use formwork_rehearse::Site;
 use std::{path::Path, sync::Arc, sync::atomic::Ordering};
-use support::{PASSWORD, Platform, Tokens, World, project, repository, write};
+use support::{PASSWORD, Platform, Tokens, World, on_a_cloud, project, repository, write};
 
 const SERVER: &str = "Deployment/shop-pr1/shop-pr1-server";
 
 #[tokio::test(flavor = "multi_thread")]
 async fn apps_live_in_a_real_cluster() {
-    let folder = tempfile::tempdir().unwrap();
-    let mut options = Options::new(folder.path()).only("staging");
-    options.progress = Progress::lines();
-    let cloud = LocalCloud::start(options).await.unwrap();
-    let site = cloud.site("staging").unwrap();
-    let before = Inventory::take(cloud.sites()).await.unwrap();
+    on_a_cloud(async |site| {
+        // Before a test defines kinds of its own.
+        the_stored_types_are_those_of_this_api_server(site).await;
 
-    // Before a test defines kinds of its own.
-    the_stored_types_are_those_of_this_api_server(site).await;
-
-    // Side by side: each has its own state and its own namespace.
-    futures::join!(
-        an_unreachable_cluster_is_said_so(site),
-        the_reference_app_lives_and_goes(site),
-        definitions_come_before_what_they_define(site),
-        a_failed_apply_is_taken_up_again(site),
-        a_namespace_of_others_stays(site),
-        a_cluster_is_reached_by_token(site),
-    );
-
-    let after = Inventory::take(cloud.sites()).await.unwrap();
-    assert_eq!(after.since(&before), Vec::<String>::new());
-    cloud.stop().await;
+        // Side by side: each has its own state and its own namespace.
+        futures::join!(
+            an_unreachable_cluster_is_said_so(site),
+            the_reference_app_lives_and_goes(site),
+            definitions_come_before_what_they_define(site),
+            a_failed_apply_is_taken_up_again(site),
+            a_namespace_of_others_stays(site),
+            a_cluster_is_reached_by_token(site),
+        );
+    })
+    .await;
 }
 
 /// `formwork kube schemas` writes what is in the tree.

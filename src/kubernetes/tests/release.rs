@@ -10,9 +10,9 @@ use formwork_kubernetes::{
     App, Connection,
     release::{self, Holder, Lease, Revision, Status},
 };
-use formwork_rehearse::{Inventory, LocalCloud, Options, Progress, Site};
+use formwork_rehearse::Site;
 use std::{task::Poll, time::Duration};
-use support::{PASSWORD, Platform, World, project, write};
+use support::{PASSWORD, Platform, World, on_a_cloud, project, write};
 
 const ACCOUNT: &str = "apiVersion: v1\nkind: ServiceAccount\nmetadata: {name: one}\n";
 const DEPLOYMENT: &str = "
@@ -30,28 +30,20 @@ spec:
 
 #[tokio::test(flavor = "multi_thread")]
 async fn releases_in_a_real_cluster() {
-    let folder = tempfile::tempdir().unwrap();
-    let mut options = Options::new(folder.path()).only("staging");
-    options.progress = Progress::lines();
-    let cloud = LocalCloud::start(options).await.unwrap();
-    let site = cloud.site("staging").unwrap();
-    let before = Inventory::take(cloud.sites()).await.unwrap();
-
-    futures::join!(
-        the_last_revisions_are_kept_and_come_back(site),
-        a_rotated_secret_does_not_come_back(site),
-        a_refused_apply_is_a_bad_revision(site),
-        an_apply_that_is_cut_off_anywhere_is_taken_up_again(site),
-        one_deploy_at_a_time(site),
-        what_can_not_be_changed_is_made_again(site),
-        a_custom_resource_that_can_not_be_changed_says_what_to_do(site),
-        conflicts_are_taken_left_or_refused(site),
-        volumes_stay(site),
-    );
-
-    let after = Inventory::take(cloud.sites()).await.unwrap();
-    assert_eq!(after.since(&before), Vec::<String>::new());
-    cloud.stop().await;
+    on_a_cloud(async |site| {
+        futures::join!(
+            the_last_revisions_are_kept_and_come_back(site),
+            a_rotated_secret_does_not_come_back(site),
+            a_refused_apply_is_a_bad_revision(site),
+            an_apply_that_is_cut_off_anywhere_is_taken_up_again(site),
+            one_deploy_at_a_time(site),
+            what_can_not_be_changed_is_made_again(site),
+            a_custom_resource_that_can_not_be_changed_says_what_to_do(site),
+            conflicts_are_taken_left_or_refused(site),
+            volumes_stay(site),
+        );
+    })
+    .await;
 }
 
 /// An App of the overlay in a namespace of its stack's name, which isn't followed: the tests settle its revisions.

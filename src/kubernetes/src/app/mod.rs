@@ -124,7 +124,8 @@ pub struct App {
     #[source]
     pub conflicts: Option<String>,
     /// Whether volumes (claims and PersistentVolumes) that leave the overlay are deleted, with their data. By
-    /// default they stay; the annotation `formwork/delete: "true"` says it of a single one.
+    /// default they stay; the annotation `formwork/delete: "true"` says it of a single one, and it alone of a
+    /// CustomResourceDefinition, with which all objects of its kind go.
     #[source]
     pub delete_volumes: Option<bool>,
     /// Revisions that are kept in the cluster, to go back to: 10 by default, from 1 to 100. The last good one

@@ -11,7 +11,7 @@ use formwork_engine::{
 use formwork_kubernetes::{
     App, Cluster, ClusterTokens, Connection, Eks, KubeconfigFile, TOKEN_MARGIN, Token,
 };
-use formwork_rehearse::Site;
+use formwork_rehearse::{Inventory, LocalCloud, Options, Progress, Site};
 use futures::future::BoxFuture;
 use secrecy::SecretString;
 use std::{
@@ -28,6 +28,19 @@ use std::{
 exports! {
     /// What the app uses of the platform.
     pub struct Platform { redis: String, password: Secret }
+}
+
+/// Runs cases on a local cloud, which has to be as it was in the end.
+pub async fn on_a_cloud(cases: impl AsyncFnOnce(&Site)) {
+    let folder = tempfile::tempdir().unwrap();
+    let mut options = Options::new(folder.path()).only("staging");
+    options.progress = Progress::lines();
+    let cloud = LocalCloud::start(options).await.unwrap();
+    let before = Inventory::take(cloud.sites()).await.unwrap();
+    cases(cloud.site("staging").unwrap()).await;
+    let after = Inventory::take(cloud.sites()).await.unwrap();
+    assert_eq!(after.since(&before), Vec::<String>::new());
+    cloud.stop().await;
 }
 
 /// What every secret text of these tests begins with; its version follows.
